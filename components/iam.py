@@ -76,7 +76,5 @@ def trust(service: str, *, account_id: str | None = None, source_arn: str | None
         condition["StringEquals"] = {"aws:SourceAccount": account_id}
     if source_arn:
         condition["ArnLike"] = {"aws:SourceArn": source_arn}
-    statement = _statement(
-        "Allow", None, condition or None, Principal={"Service": service}, Action="sts:AssumeRole"
-    )
+    statement = _statement("Allow", None, condition or None, Principal={"Service": service}, Action="sts:AssumeRole")
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, sort_keys=True)

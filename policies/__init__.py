@@ -1,0 +1,1 @@
+"""The policy pack. ``rulebook`` holds the rules; ``__main__`` serves them to the Pulumi CLI."""
