@@ -12,8 +12,8 @@ from settings.naming import Labels
 class Component(pulumi.ComponentResource):
     """A system of the run books.
 
-    ``TYPE`` is its token and never changes without an alias; ``SERVICE`` and ``RUNBOOK`` become the tags
-    of the same meaning on each child.
+    ``TYPE`` is its token and never changes without an alias; ``SERVICE`` and ``RUNBOOK`` (file and
+    section, ``000_b5883a9168e66709.txt 3``) become tags of each child.
     """
 
     TYPE: ClassVar[str]

@@ -27,7 +27,7 @@ class Encryption(Component):
 
     TYPE = "learning-platform:encryption:Encryption"
     SERVICE = "encryption"
-    RUNBOOK = "003_… Backups"
+    RUNBOOK = "003_720b7a256857bf84.txt Backups"
 
     logs_key_arn: pulumi.Output[str]
 

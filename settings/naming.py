@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 #: Tags that every taggable resource carries (rule ``gov-tags``).
 REQUIRED_TAGS = ("Environment", "Owner", "Service", "CostCenter", "Backup", "RunbookRef")
+
+
+#: What every AWS service takes in a tag's value: letters, digits, spaces and these signs, 256 characters at most.
+_TAG_VALUE = re.compile(r"[\w .:/=+\-@]{0,256}")
 
 
 def fit(name: str, limit: int) -> str:
@@ -42,10 +47,11 @@ class Labels:
     def tags(self, *, service: str, runbook: str, backup: str = "none", **extra: str) -> dict[str, str]:
         """The required tags and any others.
 
-        ``service``: the component's system; ``runbook``: the run-book section it answers (``000_… §3``);
-        ``backup``: the backup class that selections by tag look for (``none`` or ``weekly``).
+        ``service``: the component's system; ``runbook``: the file and section of the run book it answers
+        (``000_b5883a9168e66709.txt 3``); ``backup``: the backup class that selections by tag look for (``none`` or
+        ``weekly``). Raises ValueError for a value that AWS would refuse.
         """
-        return {
+        tags = {
             "Backup": backup,
             "CostCenter": self.cost_center,
             "Environment": self.environment,
@@ -55,3 +61,9 @@ class Labels:
             "Service": service,
             **extra,
         }
+        for key, value in tags.items():
+            if not _TAG_VALUE.fullmatch(value):
+                raise ValueError(
+                    f"Tag {key} is {value!r}; AWS takes letters, digits, spaces and _.:/=+-@, 256 characters at most."
+                )
+        return tags

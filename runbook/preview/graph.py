@@ -35,6 +35,8 @@ class Resource:
     ``outputs`` of a custom resource hold its inputs as well, as the engine's do.
     ``options`` holds the remaining options that were given, by their wire name (``ignoreChanges``, ``aliases``,
     ``customTimeouts``, ``deleteBeforeReplace``, ``retainOnDelete``, …).
+    ``source`` is the line that builds the resource, as the engine records it; ``trace`` the calls in the project's own
+    files that led there, innermost first.
     """
 
     urn: str
@@ -50,7 +52,13 @@ class Resource:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     source: SourcePosition | None
+    trace: tuple[SourcePosition, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def declared_at(self) -> SourcePosition | None:
+        """The line a reader should go to: the innermost call outside the shared parts (``_name.py``)."""
+        return next((at for at in self.trace if not at.file.rpartition("/")[2].startswith("_")), self.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +114,12 @@ class Fidelity:
     @property
     def percent(self) -> float:
         return 100.0 * self.known / self.total if self.total else 100.0
+
+
+def holds_unknown(value: Any) -> bool:
+    """Whether ``value`` is unknown or has an unknown anywhere inside."""
+    if isinstance(value, str):
+        return UNKNOWN in value
+    if isinstance(value, dict):
+        return any(map(holds_unknown, value.values()))
+    return isinstance(value, list) and any(map(holds_unknown, value))

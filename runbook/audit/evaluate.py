@@ -1,0 +1,150 @@
+"""Graph x rules -> findings, in process: the same rules, in the same shape, as the Pulumi CLI evaluates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
+
+from policies.rulebook import RULES
+from policies.rulebook.resource import Context, Resource, Stack
+from policies.rulebook.rule import Fault, ResourceRule, Rule, Severity, StackRule
+
+from ..preview import graph
+
+_ORDER = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule: the sentence, the resource it is about (None: the stack), and whether it refuses a deployment."""
+
+    rule: Rule
+    sentence: str
+    resource: graph.Resource | None
+    mandatory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """A rule that could not be judged: never a pass. ``urn`` is None where the whole stack was asked."""
+
+    rule: Rule
+    urn: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the rules say of one stack.
+
+    ``rules``: how many there are; ``judgements``: how often a rule met a resource (or the stack) it applies to;
+    ``idle``: ids of the rules that met none.
+    """
+
+    stack: str
+    environment: str
+    findings: tuple[Finding, ...]
+    not_evaluated: tuple[NotEvaluated, ...]
+    rules: int
+    judgements: int
+    idle: tuple[str, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a mandatory rule is broken."""
+        return any(finding.mandatory for finding in self.findings)
+
+
+def audit(captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES) -> Audit:
+    """Evaluates ``rules`` over a captured graph.
+
+    A rule that raises is a finding of its own, as in the pack: a broken rule is neither a pass nor a crash.
+    """
+    judge = _Judge(captured, context)
+    for rule in rules:
+        judge.take(rule)
+    findings = sorted(
+        judge.findings,
+        key=lambda f: (-_ORDER.index(f.rule.severity), f.rule.id, f.resource.urn if f.resource else "", f.sentence),
+    )
+    return Audit(
+        stack=captured.stack,
+        environment=context.environment,
+        findings=tuple(findings),
+        not_evaluated=tuple(judge.not_evaluated),
+        rules=len(rules),
+        judgements=judge.judgements,
+        idle=tuple(judge.idle),
+    )
+
+
+class _Judge:
+    def __init__(self, captured: graph.Graph, context: Context) -> None:
+        self._graph = captured
+        self._context = context
+        self._by_type: dict[str, list[Resource]] = {}
+        for resource in captured.resources:
+            # As with the CLI, a component's arguments are its own business: rules judge what it makes.
+            self._by_type.setdefault(resource.type, []).append(_seen(resource, resource.inputs))
+        self._stack = Stack(tuple(_seen(resource, resource.outputs) for resource in captured.resources), context)
+        self.findings: list[Finding] = []
+        self.not_evaluated: list[NotEvaluated] = []
+        self.judgements = 0
+        self.idle: list[str] = []
+
+    def take(self, rule: Rule) -> None:
+        before = self.judgements
+        match rule:
+            case ResourceRule():
+                for resource in self._subjects(rule):
+                    self.judgements += 1
+                    self._collect(
+                        rule, resource.urn, (Fault(s, resource.urn) for s in rule.check(resource, self._context))
+                    )
+            case StackRule():
+                if not rule.types or any(token in self._by_type for token in rule.types):
+                    self.judgements += 1
+                self._collect(rule, None, rule.check(self._stack))
+            case _:
+                raise TypeError(f"{rule.id} is a {type(rule).__name__}; a rule is a ResourceRule or a StackRule.")
+        if self.judgements == before:
+            self.idle.append(rule.id)
+
+    def _subjects(self, rule: Rule) -> Iterable[Resource]:
+        if not rule.types:
+            return [resource for resources in self._by_type.values() for resource in resources]
+        return [resource for token in sorted(rule.types) for resource in self._by_type.get(token, ())]
+
+    def _collect(self, rule: Rule, urn: str | None, faults: Iterable[Fault]) -> None:
+        mandatory = rule.level.is_mandatory(self._context.environment)
+        try:
+            for fault in faults:
+                self._add(rule, fault, mandatory)
+        except UnknownValueError as unknown:
+            self.not_evaluated.append(NotEvaluated(rule, urn, unknown.message))
+        except Exception as error:  # noqa: BLE001 - a defect of a rule must show as one
+            sentence = f"The rule itself failed with {type(error).__name__}; this is a defect of the rule."
+            self._add(rule, Fault(sentence, urn), mandatory=True)
+
+    def _add(self, rule: Rule, fault: Fault, mandatory: bool) -> None:
+        resource = self._graph.by_urn.get(fault.urn) if fault.urn else None
+        self.findings.append(Finding(rule, fault.sentence, resource, mandatory))
+
+
+def _seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:
+    """A resource as a rule sees it; only one that holds an unknown pays for the checking proxy."""
+    values = dict(props) if resource.custom else {}
+    return Resource(
+        urn=resource.urn,
+        type=resource.type,
+        name=resource.name,
+        props=unknown_checking_proxy(values) if graph.holds_unknown(values) else values,
+        parent=resource.parent,
+        protect=resource.protect,
+        retain_on_delete=bool(resource.options.get("retainOnDelete")),
+        dependencies=resource.dependencies,
+        property_dependencies=resource.property_dependencies,
+    )
