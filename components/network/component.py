@@ -266,14 +266,11 @@ class Network(Component):
             role=role.name,
             policy=iam.document(
                 iam.allow(
-                    [
-                        "logs:CreateLogStream",
-                        "logs:DescribeLogGroups",
-                        "logs:DescribeLogStreams",
-                        "logs:PutLogEvents",
-                    ],
+                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                     [group.arn, pulumi.Output.concat(group.arn, ":*")],
-                )
+                ),
+                # Listing cannot be narrowed to one group.
+                iam.allow(["logs:DescribeLogGroups"], [args.home.arn("logs", "log-group:*")]),
             ),
             opts=self.child(),
         )
