@@ -13,10 +13,11 @@ import gc
 import heapq
 import io
 import json
+import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from pulumi.runtime.stack import run_in_stack
 from ..errors import UserError
 from . import outputs, shapes, wire
 from .graph import (
+    SECRET,
     STACK_TYPE,
     UNKNOWN,
     Diagnostic,
@@ -152,7 +154,8 @@ class _Monitor:
 
     def _unanswered(self, raw: source_pb2.SourcePosition, what: str) -> UnansweredCallError:
         fault = _Fault(
-            self._position(raw), f"{what}, which only a live account can answer. Make what it returns a setting."
+            self._position(raw) or _ORIGIN.get(),
+            f"{what}, which only a live account can answer. Make what it returns a setting.",
         )
         self.faults.append(fault)
         return UnansweredCallError(fault.sentence)
@@ -279,49 +282,134 @@ def capture(
     Raises UserError for a repeated URN, a missing or misspelt input, a call that needs an account, or an exception
     of the program, with file and line.
     """
-    root = (root or Path.cwd()).resolve()
-    config = dict(config or {})
-    started = time.perf_counter()
-    monitor, engine = _Monitor(stack, project, root, config), _Engine()
-    printed = io.StringIO()
+    run = _Run(program, project, stack, dict(config or {}), frozenset(secret_keys), (root or Path.cwd()).resolve())
+    try:
+        return run.graph()
+    except _Unplaced:
+        # What fails in the background has lost the line that started it; a slower second run keeps it.
+        return run.graph(traced=True)
 
-    def run() -> None:
+
+class _Unplaced(Exception):  # noqa: N818 - a signal inside this module
+    """The program failed, and where is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    program: Program
+    project: str
+    stack: str
+    config: Mapping[str, str]
+    secret_keys: frozenset[str]
+    root: Path
+
+    def graph(self, *, traced: bool = False) -> Graph:
+        started = time.perf_counter()
+        monitor, engine = _Monitor(self.stack, self.project, self.root, self.config), _Engine()
+        printed = io.StringIO()
+        try:
+            contextvars.copy_context().run(self._execute, monitor, engine, printed, traced)
+        except Exception as error:
+            if not monitor.faults:
+                raise self._user_error(error, traced) from error
+        if monitor.faults:
+            if not traced and any(fault.position is None for fault in monitor.faults):
+                raise _Unplaced
+            raise UserError(*map(str, monitor.faults))
+        resources = _in_order(monitor.resources)
+        said = (Diagnostic(severity="info", message=line) for line in printed.getvalue().splitlines())
+        return Graph(
+            project=self.project,
+            stack=self.stack,
+            config={key: SECRET if key in self.secret_keys else value for key, value in self.config.items()},
+            resources=resources,
+            exports=monitor.exports,
+            diagnostics=(*engine.diagnostics, *said),
+            fidelity=_fidelity(resources),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _execute(self, monitor: _Monitor, engine: _Engine, printed: io.StringIO, traced: bool) -> None:
         runtime_settings.ROOT.set(None)
         runtime_settings.configure(
             runtime_settings.Settings(
-                project=project,
-                stack=stack,
+                project=self.project,
+                stack=self.stack,
                 monitor=monitor,
                 engine=engine,
                 dry_run=True,
                 organization="organization",
-                root_directory=str(root),
+                root_directory=str(self.root),
             )
         )
-        runtime_config.set_all_config(config, list(secret_keys))
+        runtime_config.set_all_config(dict(self.config), list(self.secret_keys))
         with _event_loop() as loop, contextlib.redirect_stdout(printed), _collection_paused():
-            loop.run_until_complete(run_in_stack(program))
+            if traced:
+                loop.set_task_factory(_tracing(self.root))
+            loop.run_until_complete(run_in_stack(self.program))
 
-    try:
-        contextvars.copy_context().run(run)
-    except Exception as error:
-        if monitor.faults:
-            raise UserError(*map(str, monitor.faults)) from None
-        raise UserError(*_explain(error, root)) from error
-    if monitor.faults:
-        raise UserError(*map(str, monitor.faults))
-    said = [Diagnostic(severity="info", message=line) for line in printed.getvalue().splitlines()]
-    resources = _in_order(monitor.resources)
-    return Graph(
-        project=project,
-        stack=stack,
-        config={key: "[secret]" if key in secret_keys else value for key, value in config.items()},
-        resources=resources,
-        exports=monitor.exports,
-        diagnostics=(*engine.diagnostics, *said),
-        fidelity=_fidelity(resources),
-        seconds=time.perf_counter() - started,
-    )
+    def _user_error(self, error: BaseException, traced: bool) -> Exception:
+        """The error in words: with file and line, or the message alone where it was meant for a person."""
+        while error.__cause__ and not isinstance(error, pulumi.RunError) and not hasattr(error, "origin"):
+            error = error.__cause__
+        if isinstance(error, pulumi.RunError):
+            return UserError(*str(error).splitlines())
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename, self.root)]
+        where = SourcePosition(_relative(frames[-1].filename, self.root), frames[-1].lineno or 0) if frames else None
+        where = where or getattr(error, "origin", None)
+        if where is None and not traced:
+            return _Unplaced()
+        text = f"{type(error).__name__}: {error}"
+        code = [f"    {frames[-1].line}"] if frames and frames[-1].line else []
+        return UserError(f"{where}: {text}" if where else f"The program failed: {text}", *code)
+
+
+def _is_own(file: str, root: Path) -> bool:
+    """Whether a file is the program's: below the project, neither a library nor this command."""
+    path = Path(file)
+    if not path.is_relative_to(root):
+        return False
+    parts = path.relative_to(root).parts
+    return parts[0] != "runbook" and "site-packages" not in parts
+
+
+def _relative(file: str, root: Path) -> str:
+    return Path(file).relative_to(root).as_posix()
+
+
+#: The program's line that started what is going on now; kept only in a traced run.
+_ORIGIN: contextvars.ContextVar[SourcePosition | None] = contextvars.ContextVar("origin", default=None)
+
+
+def _tracing(root: Path) -> Callable[..., asyncio.Task[Any]]:
+    """A task factory that remembers which line of the program started a task, and marks its exceptions with it."""
+
+    def position() -> SourcePosition | None:
+        frame = sys._getframe(2)
+        while frame.f_back and frame.f_code.co_filename != __file__:
+            if _is_own(frame.f_code.co_filename, root):
+                return SourcePosition(_relative(frame.f_code.co_filename, root), frame.f_lineno)
+            frame = frame.f_back
+        return None
+
+    async def marked(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return await coroutine
+        except Exception as error:
+            if not hasattr(error, "origin"):
+                error.origin = _ORIGIN.get()  # type: ignore[attr-defined]  # read again in _user_error
+            raise
+
+    def factory(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        context = options.pop("context", None) or contextvars.copy_context()
+        started_at = position()
+        if started_at:
+            context.run(_ORIGIN.set, started_at)
+        return asyncio.Task(marked(coroutine), loop=loop, context=context, **options)
+
+    return factory
 
 
 @contextlib.contextmanager
@@ -359,26 +447,6 @@ def _collection_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _explain(error: BaseException, root: Path) -> list[str]:
-    """The program's error in words: its file and line, or the message alone where it was meant for a person."""
-    while isinstance(error.__cause__, BaseException) and not isinstance(error, pulumi.RunError):
-        error = error.__cause__
-    if isinstance(error, pulumi.RunError):
-        return str(error).splitlines()
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(root)
-        and not {"site-packages", "runbook"} & set(Path(frame.filename).relative_to(root).parts)
-    ]
-    text = str(error) or "no message"
-    if not own:
-        return [f"The program failed: {type(error).__name__}: {text}"]
-    last = own[-1]
-    where = SourcePosition(str(Path(last.filename).relative_to(root)), last.lineno or 0)
-    return [f"{where}: {type(error).__name__}: {text}", *([f"    {last.line}"] if last.line else [])]
 
 
 def _in_order(resources: Mapping[str, Resource]) -> tuple[Resource, ...]:

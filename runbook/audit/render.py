@@ -1,0 +1,104 @@
+"""An audit for a person: what is refused and what is advised, each by severity, then what could not be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from policies.rulebook.rule import Level, Severity
+
+from ..console import Page
+from ..words import count, short_type
+from .evaluate import Audit, Finding
+
+_STYLES = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "blue",
+}
+
+
+def lines(audit: Audit, page: Page) -> Iterator[Text]:
+    """The findings and what was not evaluated; each part begins with an empty line, and nothing is said of nothing."""
+    refused = [finding for finding in audit.findings if finding.mandatory]
+    advised = [finding for finding in audit.findings if not finding.mandatory]
+    if refused:
+        yield Text()
+        yield Text(f"Refused: {count(len(refused), 'finding')} of mandatory rules", "bold red")
+        yield from _grouped(refused, page, page.signs.bad)
+    if advised:
+        yield Text()
+        yield Text(f"Advised: {count(len(advised), 'finding')} that refuse nothing", "bold")
+        yield from _grouped(advised, page, page.signs.advice)
+    yield from _not_evaluated(audit, page)
+
+
+def verdict(audit: Audit, seconds: float) -> Text:
+    """One line: the outcome, the numbers behind it, the time it took."""
+    refused = sum(finding.mandatory for finding in audit.findings)
+    advised = len(audit.findings) - refused
+    outcome = Text("refused", "bold red") if audit.refused else Text("clean", "bold green")
+    parts = [f"{count(audit.rules, 'rule')}, {count(audit.judgements, 'judgement')}"]
+    parts += [f"{refused:,} mandatory and {advised:,} advisory findings" if audit.findings else "no finding"]
+    if audit.not_evaluated:
+        parts.append(f"{len(audit.not_evaluated):,} not evaluated")
+    if audit.idle:
+        parts.append(f"{count(len(audit.idle), 'rule')} with nothing to judge")
+    parts.append(f"{seconds:.1f} s")
+    return Text.assemble((audit.stack, "bold cyan"), ": ", outcome, f" ({'; '.join(parts)})")
+
+
+def _grouped(findings: Sequence[Finding], page: Page, sign: str) -> Iterator[Text]:
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:  # an audit lists the worst first
+        by_rule.setdefault(finding.rule.id, []).append(finding)
+    for group in by_rule.values():
+        yield Text()
+        yield from _rule(group, page, sign)
+
+
+def _rule(group: Sequence[Finding], page: Page, sign: str) -> Iterator[Text]:
+    rule = group[0].rule
+    style = _STYLES[rule.severity]
+    yield from page.hang(
+        Text.assemble("  ", (rule.severity.ljust(8), style), "  "), Text.assemble((rule.id, "bold"), f": {rule.title}")
+    )
+    for finding in group:
+        yield from page.hang(Text.assemble("    ", (sign, style)), Text(finding.sentence))
+        yield from page.hang(Text(" " * (4 + len(sign))), _where(finding))
+    facts = [
+        ("why", rule.why),
+        ("remedy", rule.remedy),
+        ("source", rule.sentence),
+        ("controls", ", ".join(rule.controls)),
+    ]
+    if rule.level is Level.MANDATORY_IN_PROD and not group[0].mandatory:
+        facts.append(("level", "mandatory in prod, advice here"))
+    for name, fact in facts:
+        if fact:
+            yield from page.hang(Text(f"    {name:<10}", "dim"), Text(fact))
+
+
+def _where(finding: Finding) -> Text:
+    resource = finding.resource
+    if resource is None:
+        return Text("the stack as a whole", "dim")
+    declared = resource.declared_at
+    return Text.assemble(
+        (f"{declared}  " if declared else "", "underline"), resource.name, (f" ({short_type(resource.type)})", "dim")
+    )
+
+
+def _not_evaluated(audit: Audit, page: Page) -> Iterator[Text]:
+    if not audit.not_evaluated:
+        return
+    yield Text()
+    yield Text(
+        f"Not evaluated: {count(len(audit.not_evaluated), 'judgement')}, neither passed nor broken", "bold yellow"
+    )
+    for missed in audit.not_evaluated:
+        subject = missed.urn.rpartition("::")[2] if missed.urn else "the stack as a whole"
+        reason = " ".join(missed.reason.split())
+        yield from page.hang(Text.assemble("    ", (missed.rule.id, "bold"), "  "), Text(f"{subject}: {reason}"))
