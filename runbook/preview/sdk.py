@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +31,9 @@ def resource_type(token: str) -> ResourceType | None:
         module += "_"
     try:
         found = importlib.import_module(f"pulumi_{package}.{module}")
-        cls, args = getattr(found, name), getattr(found, f"{name}Args")
+        cls = getattr(found, name)
+        # Where a nested type has the usual name, as ``BucketVersioningArgs`` has, the generator takes the other.
+        args = getattr(found, f"{name}InitArgs", None) or getattr(found, f"{name}Args")
     except (ImportError, AttributeError):
         return None
     return ResourceType(inputs=_types.input_type_types(args), outputs=_types.resource_types(cls))
