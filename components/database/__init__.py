@@ -1,0 +1,5 @@
+"""The PostgreSQL database: who reaches it, what it keeps and what it tells."""
+
+from .component import Database, DatabaseArgs
+
+__all__ = ["Database", "DatabaseArgs"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import PurePosixPath
 from string import Template
 
 from .plan import APPLICATION_LOG, SYSTEM_LOG
-
-#: Ports below need a privilege that the stand-in does not have otherwise.
-_FIRST_FREE_PORT = 1024
 
 _SCRIPT = Template(
     """\
@@ -17,8 +14,8 @@ _SCRIPT = Template(
 # journal to a file, which is what the CloudWatch agent collects.
 set -euo pipefail
 
-install -d -m 0755 /opt/platform "$$(dirname $application_log)"
-install -d -m 0700 "$$(dirname $system_log)"
+install -d -m 0755 /opt/platform $application_log_folder
+install -d -m 0700 $system_log_folder
 
 cat > /opt/platform/stand-in.py <<'PYTHON'
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +54,7 @@ PYTHON
 cat > /etc/systemd/system/platform-stand-in.service <<'UNIT'
 [Unit]
 Description=Answers the health check until the platform is deployed
+Before=platform.service
 Conflicts=platform.service
 ConditionPathExists=!/etc/systemd/system/platform.service
 
@@ -71,7 +69,7 @@ NoNewPrivileges=yes
 PrivateDevices=yes
 ProtectHome=yes
 ProtectSystem=strict
-$privilege
+
 [Install]
 WantedBy=multi-user.target
 UNIT
@@ -112,12 +110,14 @@ def user_data(*, app_port: int, health_path: str) -> str:
     """A script that makes an instance answer ``health_path`` on ``app_port`` with 200 and everything else with 503.
 
     The platform itself is deployed later, by its own pipeline, as ``platform.service``; starting that ends the
-    stand-in. The platform writes its log to ``plan.APPLICATION_LOG``.
+    stand-in. The platform writes its log to ``plan.APPLICATION_LOG``. ``app_port``: above 1023, since neither runs as
+    root.
     """
     return _SCRIPT.substitute(
         app_port=app_port,
         application_log=APPLICATION_LOG,
-        health_path=json.dumps(health_path),
-        privilege="AmbientCapabilities=CAP_NET_BIND_SERVICE\n" if app_port < _FIRST_FREE_PORT else "",
+        application_log_folder=PurePosixPath(APPLICATION_LOG).parent,
+        health_path=ascii(health_path),
         system_log=SYSTEM_LOG,
+        system_log_folder=PurePosixPath(SYSTEM_LOG).parent,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Architecture = Literal["arm64", "x86_64"]
+from settings.instance_classes import architecture
 
 #: The namespace, metric and dimension that the agent writes, the role may write and the memory policy reads. EC2 knows
 #: nothing of memory: where these three differ in one place, the policy waits for ever for a metric that never comes.
@@ -23,34 +22,12 @@ CONFIGURATION = "configuration"
 
 _CONTROL = "/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
 
-#: family, generation, attributes, size: ``m`` ``7`` ``gd`` ``large``. AWS marks its own processors with a ``g`` behind
-#: the generation; ``g4dn`` is a family of that name on Intel.
-_CLASS = re.compile(r"(?P<family>[a-z]+)(?P<generation>\d+)(?P<attributes>[a-z-]*)\.(?P<size>[a-z0-9-]+)")
-
-
-def architecture(instance_class: str) -> Architecture:
-    """The processor of an EC2 instance class (``t4g.small``: arm64), which decides the image.
-
-    Raises ValueError for what is no instance class.
-    """
-    parts = _CLASS.fullmatch(instance_class)
-    if parts is None:
-        raise ValueError(
-            f"{instance_class!r} is no EC2 instance class; one has a family, a generation and a size, "
-            "such as t3.small or m7g.large."
-        )
-    own = parts["family"] == "a" or "g" in parts["attributes"]
-    return "arm64" if own else "x86_64"
-
 
 def image_reference(instance_class: str, image_id: str | None) -> str:
     """The image of the launch template: a pinned one, or the newest Amazon Linux 2023 at each launch."""
     if image_id is not None:
         return image_id
-    return (
-        "resolve:ssm:/aws/service/ami-amazon-linux-latest/"
-        f"al2023-ami-kernel-default-{architecture(instance_class)}"
-    )
+    return f"resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture(instance_class)}"
 
 
 def rolls_back(image: str) -> bool:

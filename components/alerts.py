@@ -1,0 +1,114 @@
+"""Where the platform's services tell people that something is wrong: a topic per severity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pulumi
+import pulumi_aws as aws
+
+from settings.naming import Labels
+
+from . import iam
+from ._base import Component
+from ._keys import Home, customer_key
+
+Severity = Literal["critical", "high", "medium", "low"]
+
+#: From the worst down (``004_… Severity Levels``).
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+#: The services that publish: alarms, and the database's event subscription. EventBridge is not among them: it sends
+#: neither the account nor the rule along, so it could only be let in for every account's rules.
+_PUBLISHERS = {"CloudWatch": "cloudwatch.amazonaws.com", "Rds": "events.rds.amazonaws.com"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertsArgs:
+    """``email``: who gets every alert; the address confirms each topic once."""
+
+    home: Home
+    email: str
+    protect: bool
+
+
+class Alerts(Component):
+    """An encrypted topic per severity, and the e-mail address that reads them."""
+
+    TYPE = "learning-platform:alerts:Alerts"
+    SERVICE = "alerts"
+    RUNBOOK = "004_5ca73e3508d74ec8.txt Alert Escalation"
+
+    topic_arns: Mapping[Severity, pulumi.Output[str]]
+
+    def __init__(
+        self, name: str, args: AlertsArgs, *, labels: Labels, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, labels, opts)
+        self._key = self._create_key(args)
+        self._topics = {severity: self._create_topic(severity, args) for severity in SEVERITIES}
+        self.topic_arns = {severity: topic.arn for severity, topic in self._topics.items()}
+        self.register_outputs({"topicArns": self.topic_arns})
+
+    def _physical(self, severity: Severity) -> str:
+        return self.labels.physical("alerts", severity, limit=256)
+
+    def _create_key(self, args: AlertsArgs) -> aws.kms.Key:
+        """The topics' key. What is being encrypted says whose it is: not every service sends its account to KMS."""
+        own_topics = [args.home.arn("sns", self._physical(severity)) for severity in SEVERITIES]
+        users = (
+            iam.allow_service(
+                service,
+                ["kms:Decrypt", "kms:GenerateDataKey*"],
+                ["*"],
+                sid=f"{publisher}Encrypts",
+                condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": own_topics}},
+            )
+            for publisher, service in _PUBLISHERS.items()
+        )
+        return customer_key(self, self.name, "Encrypts alerts on their way", args.home, *users, protect=args.protect)
+
+    def _create_topic(self, severity: Severity, args: AlertsArgs) -> aws.sns.Topic:
+        name = f"{self.name}-{severity}"
+        topic = aws.sns.Topic(
+            name,
+            name=self._physical(severity),
+            display_name=f"{self.labels.environment} {severity}",
+            kms_master_key_id=self._key.arn,
+            signature_version=2,
+            tags=self.tags(name, Severity=severity),
+            opts=self.child(),
+        )
+        publishers = (
+            iam.allow_service(
+                service,
+                ["sns:Publish"],
+                [topic.arn],
+                sid=f"{publisher}Publishes",
+                condition={"StringEquals": {"aws:SourceAccount": args.home.account_id}},
+            )
+            for publisher, service in _PUBLISHERS.items()
+        )
+        aws.sns.TopicPolicy(
+            name,
+            arn=topic.arn,
+            policy=iam.document(_deny_insecure_publish(topic.arn), *publishers),
+            opts=self.child(),
+        )
+        aws.sns.TopicSubscription(
+            f"{name}-email", topic=topic.arn, protocol="email", endpoint=args.email, opts=self.child()
+        )
+        return topic
+
+
+def _deny_insecure_publish(topic_arn: pulumi.Input[str]) -> iam.Statement:
+    return {
+        "Sid": "DenyInsecureTransport",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }

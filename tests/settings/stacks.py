@@ -1,0 +1,105 @@
+"""A project folder with a right staging stack and a neighbour, for tests to break one line of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from settings.load import Problem, SettingsError, check
+
+STAGING = """\
+config:
+  aws:allowedAccountIds: ["528846019273"]
+  aws:region: us-east-1
+  learning-platform:environment: staging
+  learning-platform:recovery_region: us-west-2
+  learning-platform:ownership:
+    owner: platform-team
+    cost_center: LP-1002
+  learning-platform:account:
+    id: "528846019273"
+  learning-platform:network:
+    cidr: 10.20.0.0/16
+    recovery_cidr: 10.120.0.0/16
+    zones: [us-east-1a, us-east-1b]
+    nat: one
+    flow_log_retention_days: 90
+  learning-platform:access:
+    mode: both
+    admin_cidrs:
+      - 203.0.113.0/28
+      - 198.51.100.16/28
+    key_name: platform-staging
+    instance_class: t3.micro
+  learning-platform:database:
+    name: platform
+    username: platform_admin
+    port: 5432
+    engine_version: "17"
+    instance_class: db.t4g.medium
+    storage_gib: 50
+    max_storage_gib: 200
+    multi_az: true
+    backup_retention_days: 28
+    backup_window: 05:30-06:15
+    maintenance_window: wed:07:00-wed:08:00
+    insights: standard
+    slow_query_ms: 1000
+    log_retention_days: 90
+  learning-platform:web:
+    domain:
+      zone_id: Z08425517RM3CH6WYP9LA
+      zone_name: learning.example
+      host: staging.learning.example
+    instance_class: t3.medium
+    min_instances: 1
+    max_instances: 2
+    cpu_target_percent: 70
+    health_path: /health
+    agent_schedule: cron(0 2 ? * * *)
+    requests_per_5_minutes: 20000
+  learning-platform:alerts_email: platform-staging@learning.example
+  learning-platform:protect: true
+"""
+
+DEV = """\
+config:
+  network:
+    cidr: 10.10.0.0/16
+    recovery_cidr: 10.110.0.0/16
+  web:
+    domain:
+      host: dev.learning.example
+"""
+
+PROD = (
+    STAGING.replace("environment: staging", "environment: prod")
+    .replace("nat: one", "nat: per-zone")
+    .replace("retention_days: 90", "retention_days: 365")
+    .replace(".20.0.0", ".30.0.0")
+    .replace(".120.0.0", ".130.0.0")
+)
+
+
+def edited(text: str, *changes: tuple[str, str]) -> str:
+    """``text`` with each of the first strings, which has to stand there once, replaced by the second."""
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times"
+        text = text.replace(old, new)
+    return text
+
+
+def project(folder: Path, **stacks: str) -> Path:
+    """``folder`` as a project with the stacks, by name and text; ``dev`` is there in any case."""
+    (folder / "Pulumi.yaml").write_text("name: learning-platform\nruntime: python\n", encoding="utf-8")
+    for name, text in {"dev": DEV, **stacks}.items():
+        (folder / f"Pulumi.{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def problems(folder: Path, stack: str = "staging") -> tuple[Problem, ...]:
+    """What ``check`` finds; nothing where the stack is right."""
+    try:
+        check(stack, folder)
+    except SettingsError as error:
+        return error.problems
+    return ()
