@@ -13,7 +13,7 @@ from components.inventory import Inventory, InventoryArgs
 from components.network import Network, NetworkArgs, Traffic
 from components.web import WebTier, WebTierArgs
 from settings.instance_classes import RDS_MEMORY_GIB
-from settings.load import load
+from settings.load import guarded, load
 from settings.naming import Labels
 
 settings = load()
@@ -33,7 +33,11 @@ encryption = Encryption(
     labels=labels,
 )
 
-alerts = Alerts("alerts", AlertsArgs(home=home, email=settings.alerts_email, protect=settings.protect), labels=labels)
+alerts = Alerts(
+    "alerts",
+    AlertsArgs(home=home, email=guarded("alerts_email", settings.alerts_email), protect=settings.protect),
+    labels=labels,
+)
 
 network = Network(
     "network",
@@ -82,6 +86,7 @@ web = WebTier(
         zone_id=site.domain.zone_id,
         host=site.domain.host,
         instance_class=site.instance_class,
+        image_id=site.image_id,
         min_instances=site.min_instances,
         max_instances=site.max_instances,
         cpu_target_percent=site.cpu_target_percent,
@@ -93,6 +98,8 @@ web = WebTier(
         log_retention_days=site.log_retention_days,
         agent_schedule=site.agent_schedule,
         logs_key_arn=encryption.logs_key_arn,
+        clients={"bastion": bastion.security_group_id},
+        instance_statements=bastion.session_statements,
         protect=settings.protect,
     ),
     labels=labels,
@@ -148,9 +155,12 @@ Inventory(
             "network": {"flowLogGroup": network.flow_log_group, "vpcId": network.vpc_id},
             "web": {
                 "autoScalingGroup": web.autoscaling_group_name,
+                "certificateArn": web.certificate_arn,
                 "loadBalancerArn": web.load_balancer_arn,
+                "loadBalancerDimension": web.arn_suffix,
                 "logGroup": web.log_group_name,
                 "targetGroupArn": web.target_group_arn,
+                "targetGroupDimension": web.target_group_arn_suffix,
                 "url": web.url,
             },
         }

@@ -30,7 +30,7 @@ class AlertsArgs:
     """``email``: who gets every alert; the address confirms each topic once."""
 
     home: Home
-    email: str
+    email: pulumi.Input[str]
     protect: bool
 
 

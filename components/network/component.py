@@ -52,11 +52,11 @@ class Network(Component):
         self._create_acls(args)
         self._gateway = self._create_internet_gateway()
         self._nat = self._create_nat(args)
-        app_tables = self._create_routes(args)
+        self._way_out, app_tables = self._create_routes(args)
         self._create_endpoints(args, app_tables)
         self._flow_group = self._create_flow_log(args)
         self.vpc_id = self._vpc.id
-        self.subnet_ids = {tier: [self._subnets[tier, zone].id for zone in args.zones] for tier in plan.TIERS}
+        self.subnet_ids = {tier: [self._subnet_id(tier, zone) for zone in args.zones] for tier in plan.TIERS}
         self.flow_log_group = self._flow_group.name
         self.register_outputs({"vpcId": self.vpc_id, "subnetIds": self.subnet_ids, "flowLogGroup": self.flow_log_group})
 
@@ -91,6 +91,13 @@ class Network(Component):
             )
         return subnets
 
+    def _subnet_id(self, tier: plan.Tier, zone: str) -> pulumi.Output[str]:
+        """A subnet's id. A public one is handed out with its way out: addresses and balancers need it to be there."""
+        subnet = self._subnets[tier, zone]
+        if tier != "public":
+            return subnet.id
+        return pulumi.Output.all(subnet=subnet.id, route=self._way_out.id).apply(lambda ids: ids["subnet"])
+
     def _create_acls(self, args: NetworkArgs) -> None:
         for tier in plan.TIERS:
             name = f"{self.name}-{tier}"
@@ -123,10 +130,10 @@ class Network(Component):
             )
         return gateways
 
-    def _create_routes(self, args: NetworkArgs) -> list[aws.ec2.RouteTable]:
-        """A table for each app subnet, so that a change of ``nat`` moves routes and not tables; returns those."""
+    def _create_routes(self, args: NetworkArgs) -> tuple[aws.ec2.Route, list[aws.ec2.RouteTable]]:
+        """The public tier's way out, and a table for each app subnet: a change of ``nat`` moves routes, not tables."""
         public = self._route_table("public", [("public", zone) for zone in args.zones])
-        aws.ec2.Route(
+        way_out = aws.ec2.Route(
             f"{self.name}-public-out",
             route_table_id=public.id,
             destination_cidr_block=str(plan.ANYWHERE),
@@ -147,7 +154,7 @@ class Network(Component):
                     nat_gateway_id=gateway.id,
                     opts=self.child(),
                 )
-        return tables
+        return way_out, tables
 
     def _route_table(self, purpose: str, members: Sequence[tuple[plan.Tier, str]]) -> aws.ec2.RouteTable:
         name = f"{self.name}-{purpose}"

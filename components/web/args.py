@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
+from .. import iam
 from .._keys import Home
 
 
@@ -17,6 +18,8 @@ class WebTierArgs:
     ``image_id``: an AMI to pin, or None for the newest Amazon Linux 2023 at each launch (see ``plan.rolls_back``).
     ``cooldown_seconds``: how long a new instance warms up before its metrics count, which is what keeps one scaling
     decision from following on another. ``agent_schedule``: when the agent's installation is checked (SSM rate or cron).
+    ``clients``: label -> a security group besides the load balancer's that may call the instances on ``app_port``;
+    both sides are opened. ``instance_statements``: what the instances' role is allowed beyond its own work.
     ``protect``: the load balancer and its logs cannot be deleted.
     """
 
@@ -39,4 +42,6 @@ class WebTierArgs:
     log_retention_days: int
     agent_schedule: str
     logs_key_arn: pulumi.Input[str]
+    clients: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    instance_statements: Sequence[iam.Statement] = ()
     protect: bool

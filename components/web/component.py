@@ -82,9 +82,13 @@ class WebTier(Component):
         self._allow_out("alb-to-app", alb, args.app_port, "To the instances", referenced_security_group_id=app)
         self._allow_in("app-from-alb", app, args.app_port, "From the load balancer", referenced_security_group_id=alb)
         self._allow_out("app-https-to-world", app, 443, "To AWS and package sources", cidr_ipv4=_ANYWHERE)
+        for label, client in args.clients.items():
+            description = f"From the {label} to the instances"
+            self._allow_in(f"app-from-{label}", app, args.app_port, description, referenced_security_group_id=client)
+            self._allow_out(f"{label}-to-app", client, args.app_port, description, referenced_security_group_id=app)
 
     def _allow_in(
-        self, purpose: str, group: pulumi.Output[str], port: int, description: str, **peer: pulumi.Input[str]
+        self, purpose: str, group: pulumi.Input[str], port: int, description: str, **peer: pulumi.Input[str]
     ) -> None:
         aws.vpc.SecurityGroupIngressRule(
             f"{self.name}-{purpose}",
@@ -99,7 +103,7 @@ class WebTier(Component):
         )
 
     def _allow_out(
-        self, purpose: str, group: pulumi.Output[str], port: int, description: str, **peer: pulumi.Input[str]
+        self, purpose: str, group: pulumi.Input[str], port: int, description: str, **peer: pulumi.Input[str]
     ) -> None:
         aws.vpc.SecurityGroupEgressRule(
             f"{self.name}-{purpose}",

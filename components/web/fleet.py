@@ -51,6 +51,13 @@ class Fleet:
             policy_arn=f"arn:{args.home.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore",
             opts=self._owner.child(),
         )
+        if args.instance_statements:
+            aws.iam.RolePolicy(
+                f"{self._name}-granted",
+                role=role.name,
+                policy=iam.document(*args.instance_statements),
+                opts=self._owner.child(),
+            )
         return role
 
     def _create_profile(self) -> aws.iam.InstanceProfile:

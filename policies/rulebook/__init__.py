@@ -1,0 +1,19 @@
+"""The rules: ``RULES`` is the one list that the policy pack serves and the audit evaluates."""
+
+from __future__ import annotations
+
+from . import compute, database, edge, governance, identity, network, reachability, secrets, storage
+from .rule import Rule
+
+#: In the order of the catalogue's sections.
+RULES: tuple[Rule, ...] = (
+    *network.RULES,
+    *reachability.RULES,
+    *compute.RULES,
+    *database.RULES,
+    *storage.RULES,
+    *identity.RULES,
+    *secrets.RULES,
+    *edge.RULES,
+    *governance.RULES,
+)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, TypeVar
+
+from pulumi_policy.proxy import UnknownValueError
+
+T = TypeVar("T")
 
 #: What a property's value is when it cannot be known before the deployment (``pulumi_policy`` reads the same text).
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -65,6 +69,23 @@ def is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
+def is_true(value: Any) -> bool:
+    """True for true as any caller writes it: some properties of launch templates carry booleans as text."""
+    return value is True or value == "true"
+
+
+def whole(value: Any) -> int | None:
+    """An integer property, which the CLI hands over as a float and a program may write as text; None where unset.
+
+    Raises ValueError for anything that is no whole number.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or float(value) != int(float(value)):
+        raise ValueError(f"A whole number is expected; there is a {type(value).__name__}.")
+    return int(float(value))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Facts of the stack that a rule compares with; all from its settings.
@@ -112,33 +133,94 @@ class Stack:
         for token in types:
             yield from self._by_type.get(token, ())
 
-    def referenced(self, resource: Resource, prop: str, *types: str) -> tuple[Resource, ...]:
-        """The resources of ``types`` that ``resource.prop`` points to.
+    def with_id(self, value: Any, *types: str) -> tuple[Resource, ...]:
+        """The resources of ``types`` whose own id, ARN or name is ``value``."""
+        hits = self._by_id.get(value, ()) if isinstance(value, str) else ()
+        return tuple(hit for hit in hits if not types or hit.type in types)
 
-        Dependencies come first, because ids are unknown in a real preview; a literal id, ARN or name that equals a
-        resource's own counts too.
+    def referenced(self, resource: Resource, prop: str, *types: str) -> tuple[Resource, ...]:
+        """The resources of ``types`` that ``resource.prop`` points to, without repeats.
+
+        A known id, ARN or name says exactly which. Where one is unknown, as ids are in a real preview, or is part of
+        a longer text, the property's dependencies say it.
         """
-        found = [self.by_urn[urn] for urn in resource.property_dependencies.get(prop, ()) if urn in self.by_urn]
-        if not found:
-            value = _known(resource.props, prop)
-            values: Iterable[Any] = value if is_list(value) else (value,)
-            found = [hit for item in values if isinstance(item, str) for hit in self._by_id.get(item, ())]
-        return tuple(hit for hit in found if not types or hit.type in types)
+        values, complete = _texts(resource, prop)
+        found = {hit.urn: hit for value in values for hit in self.with_id(value, *types)}
+        if not found or not complete:
+            for urn in resource.property_dependencies.get(prop, ()):
+                hit = self.by_urn.get(urn)
+                if hit is not None and (not types or hit.type in types):
+                    found[urn] = hit
+        return tuple(found.values())
+
+    def strangers(self, resource: Resource, prop: str, *types: str) -> tuple[str, ...]:
+        """The known ids, ARNs and names in a property that belong to no resource of ``types`` in this stack."""
+        values, complete = _texts(resource, prop)
+        unmatched = tuple(value for value in values if value and not self.with_id(value, *types))
+        # Where all are known and none matches, the dependencies tell what these texts are made of.
+        if complete and len(unmatched) == len(values) and self.referenced(resource, prop, *types):
+            return ()
+        return unmatched
 
     def referring(self, target: Resource, prop: str, *types: str) -> tuple[Resource, ...]:
         """The resources of ``types`` whose ``prop`` points to ``target``."""
         return tuple(
-            resource
-            for resource in self.of(*types)
-            if any(hit.urn == target.urn for hit in self.referenced(resource, prop, target.type))
+            resource for token in types for resource in self._backwards(token, prop, target.type).get(target.urn, ())
         )
+
+    def shared(self, build: Callable[[Stack], T]) -> T:
+        """``build(self)``, made once: what several stack rules look things up in."""
+        if build not in self._built:
+            self._built[build] = build(self)
+        found: T = self._built[build]
+        return found
+
+    @cached_property
+    def _built(self) -> dict[Callable[[Stack], Any], Any]:
+        return {}
+
+    @cached_property
+    def _indexes(self) -> dict[tuple[str, str, str], Mapping[str, Sequence[Resource]]]:
+        return {}
+
+    def _backwards(self, token: str, prop: str, target: str) -> Mapping[str, Sequence[Resource]]:
+        """URN of a resource of type ``target`` -> the resources of type ``token`` whose ``prop`` points to it."""
+        key = (token, prop, target)
+        if key not in self._indexes:
+            found: dict[str, list[Resource]] = {}
+            for resource in self.of(token):
+                for hit in self.referenced(resource, prop, target):
+                    found.setdefault(hit.urn, []).append(resource)
+            self._indexes[key] = found
+        return self._indexes[key]
 
 
 def _known(props: Mapping[str, Any], key: str) -> Any:
     """``props[key]`` or None where it is missing or unknown: only for building look-ups, never for judging."""
-    from pulumi_policy.proxy import UnknownValueError
-
     try:
         return props.get(key)
     except UnknownValueError:
         return None
+
+
+def _texts(resource: Resource, prop: str) -> tuple[list[str], bool]:
+    """The known texts in a property, and whether they are all there is."""
+    texts: list[str] = []
+    complete = True
+    steps: list[tuple[Any, Any]] = [(resource.props, prop)]
+    while steps:
+        holder, key = steps.pop()
+        try:
+            value = holder[key]
+        except KeyError:
+            continue
+        except UnknownValueError:
+            complete = False
+            continue
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, Mapping):
+            steps.extend((value, inner) for inner in value)
+        elif is_list(value):
+            steps.extend((value, index) for index in reversed(range(len(value))))
+    return texts, complete

@@ -30,13 +30,13 @@ def lines(audit: Audit, page: Page) -> Iterator[Text]:
         yield from _grouped(refused, page, page.signs.bad)
     if advised:
         yield Text()
-        yield Text(f"Advised: {count(len(advised), 'finding')} that refuse nothing", "bold")
+        yield Text(f"Advised: {count(len(advised), 'finding')} of advisory rules", "bold")
         yield from _grouped(advised, page, page.signs.advice)
     yield from _not_evaluated(audit, page)
 
 
-def verdict(audit: Audit, seconds: float) -> Text:
-    """One line: the outcome, the numbers behind it, the time it took."""
+def verdict(audit: Audit, seconds: float, page: Page) -> Iterator[Text]:
+    """One sentence: the outcome, the numbers behind it, the time it took."""
     refused = sum(finding.mandatory for finding in audit.findings)
     advised = len(audit.findings) - refused
     outcome = Text("refused", "bold red") if audit.refused else Text("clean", "bold green")
@@ -47,7 +47,7 @@ def verdict(audit: Audit, seconds: float) -> Text:
     if audit.idle:
         parts.append(f"{count(len(audit.idle), 'rule')} with nothing to judge")
     parts.append(f"{seconds:.1f} s")
-    return Text.assemble((audit.stack, "bold cyan"), ": ", outcome, f" ({'; '.join(parts)})")
+    yield from page.hang(Text(), Text.assemble((audit.stack, "bold cyan"), ": ", outcome, f" ({'; '.join(parts)})"))
 
 
 def _grouped(findings: Sequence[Finding], page: Page, sign: str) -> Iterator[Text]:
@@ -71,7 +71,7 @@ def _rule(group: Sequence[Finding], page: Page, sign: str) -> Iterator[Text]:
     facts = [
         ("why", rule.why),
         ("remedy", rule.remedy),
-        ("source", rule.sentence),
+        ("run book", rule.sentence),
         ("controls", ", ".join(rule.controls)),
     ]
     if rule.level is Level.MANDATORY_IN_PROD and not group[0].mandatory:

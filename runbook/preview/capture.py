@@ -12,6 +12,7 @@ import contextvars
 import gc
 import heapq
 import io
+import itertools
 import json
 import sys
 import time
@@ -57,6 +58,8 @@ _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
 )
+
+_THIS_FILE = Path(__file__).as_uri()
 
 _SEVERITIES = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
 
@@ -176,8 +179,9 @@ class _Monitor:
         return SourcePosition(path, raw.line) if path else None
 
     def _trace(self, request: resource_pb2.RegisterResourceRequest) -> tuple[SourcePosition, ...]:
-        positions = (self._position(frame.pc) for frame in request.stackTrace.frames)
-        return tuple(position for position in positions if position)
+        """The program's own calls; those beyond this module are the caller's."""
+        frames = itertools.takewhile(lambda frame: frame.pc.uri != _THIS_FILE, request.stackTrace.frames)
+        return tuple(position for frame in frames if (position := self._position(frame.pc)))
 
     def _provider(self, request: resource_pb2.RegisterResourceRequest) -> str | None:
         """The named provider, or the engine's default one for the package and version, registered on first use."""

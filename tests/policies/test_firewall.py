@@ -190,7 +190,8 @@ def test_a_prefix_list_is_seen_even_where_it_is_unknown(key, value, expected):
         (["2001:db8::/32"], []),
         (["fc00::/7"], []),
         (["10.0.0.0/8"], []),
-        (["10.0.0.0/8", "0.0.0.0/0"], ["10.0.0.0/8", "0.0.0.0/0"]),
+        (["10.0.0.0/8", "0.0.0.0/0"], ["0.0.0.0/0"]),
+        (["198.51.100.0/24", "0.0.0.0/1", "128.0.0.0/1"], ["0.0.0.0/1", "128.0.0.0/1"]),
         ([], []),
     ],
 )
@@ -286,6 +287,16 @@ def test_an_acl_line_holds_for_both_families_when_it_names_both():
 def test_an_unknown_part_of_an_acl_line_is_no_value(key):
     with pytest.raises(UnknownValueError):
         entries(ACL_RULE, altered(RULE, **{key: UNKNOWN}))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_lowest_number_decides_wherever_it_is_written(order):
+    lines = (
+        Entry(100, True, "tcp", Ports(22, 22), net("0.0.0.0/0")),
+        Entry(90, False, "all", ALL_PORTS, net("10.0.0.0/8")),
+    )
+    asked = Traffic("tcp", net("10.1.0.0/16"), Ports(22, 22))
+    assert [d.entry.number for d in decide([lines[i] for i in order], asked)] == [90]
 
 
 cidrs = st.sampled_from([net(t) for t in ("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "64.0.0.0/8")])

@@ -504,9 +504,16 @@ class TestOneStyle:
         alone = resource(GROUP, "alone", {"ingress": [INLINE]})
         assert stack_faults(ONE_STYLE, *estate(), alone) == []
 
-    def test_the_copy_that_a_refresh_leaves_is_no_second_style(self):
+    @pytest.mark.parametrize("preview", [False, True])
+    def test_the_copy_that_a_refresh_leaves_is_no_second_style(self, preview):
         copy = {"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": [ANYWHERE], "self": False}
-        assert stack_faults(ONE_STYLE, *estate({"edge-group": {"ingress": [copy]}})) == []
+        assert stack_faults(ONE_STYLE, *estate({"edge-group": {"ingress": [copy]}}, preview=preview)) == []
+
+    def test_a_rule_between_groups_may_be_the_copy_of_one_whose_group_is_unknown(self):
+        between = {"protocol": "tcp", "fromPort": 8080, "toPort": 8080, "securityGroups": ["sg-1"]}
+        changed = {"edge-group": {"egress": [between]}, "edge-app": {"referencedSecurityGroupId": UNKNOWN}}
+        with pytest.raises(UnknownValueError):
+            stack_faults(ONE_STYLE, *estate(changed))
 
     def test_an_unknown_inline_rule_is_not_evaluated(self):
         with pytest.raises(UnknownValueError):

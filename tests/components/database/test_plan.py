@@ -25,12 +25,11 @@ def test_more_memory_never_means_fewer_connections(smaller, larger):
     assert 6 <= plan.max_connections(smaller) <= plan.max_connections(larger) <= 5000
 
 
-@given(memory_gib=memories)
-def test_the_next_connection_would_no_longer_fit(memory_gib):
-    connections = plan.max_connections(memory_gib)
-    memory = Fraction(memory_gib) * 2**30
-    assert connections * 9531392 <= memory
-    assert connections == 5000 or (connections + 1) * 9531392 > memory
+@given(connections=st.integers(7, 5000))
+def test_a_byte_less_than_a_connection_needs_is_a_connection_less(connections):
+    memory = connections * 9531392
+    assert plan.max_connections(memory / 2**30) == connections
+    assert plan.max_connections((memory - 1) / 2**30) == connections - 1
 
 
 @given(memory_gib=memories, override=st.integers(6, 262143))

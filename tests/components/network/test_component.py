@@ -3,6 +3,7 @@
 from collections import Counter
 from ipaddress import IPv4Network
 
+import pulumi_aws as aws
 import pytest
 
 from components._keys import Home
@@ -14,7 +15,11 @@ from settings.naming import Labels
 ZONES = ("us-east-1a", "us-east-1b")
 
 
-def network(nat="one", zones=ZONES, bastion_tier="public"):
+def network(*args):
+    return capture(lambda: network_of(*args) and None)
+
+
+def network_of(nat="one", zones=ZONES):
     args = NetworkArgs(
         home=Home(partition="aws", account_id="210987654321", region="us-east-1"),
         cidr=IPv4Network("10.20.0.0/16"),
@@ -24,13 +29,13 @@ def network(nat="one", zones=ZONES, bastion_tier="public"):
             app_port=8080,
             database_port=5432,
             admin_cidrs=(IPv4Network("198.51.100.0/28"),),
-            bastion_tier=bastion_tier,
+            bastion_tier="public",
         ),
         flow_log_retention_days=365,
         logs_key_arn="arn:aws:kms:us-east-1:210987654321:key/11111111-2222-3333-4444-555555555555",
     )
     labels = Labels(project="learning-platform", environment="staging", owner="platform", cost_center="lp")
-    return capture(lambda: Network("network", args, labels=labels) and None)
+    return Network("network", args, labels=labels)
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +97,8 @@ def test_the_way_out_is_as_the_setting_says(nat, gateways, routes):
 def test_with_one_gateway_per_zone_a_zone_leaves_by_its_own():
     graph = network("per-zone")
     gateways = {r.id: r.name for r in graph.of("aws:ec2/natGateway:NatGateway")}
-    leaves = {
-        r.name: gateways[r.inputs["natGatewayId"]] for r in graph.of("aws:ec2/route:Route") if "natGatewayId" in r.inputs
-    }
+    routes = [route for route in graph.of("aws:ec2/route:Route") if "natGatewayId" in route.inputs]
+    leaves = {route.name: gateways[route.inputs["natGatewayId"]] for route in routes}
     assert leaves == {f"network-app-{zone}-out": f"network-nat-{zone}" for zone in ZONES}
 
 
@@ -105,7 +109,7 @@ def test_the_data_tier_has_a_table_of_its_own_without_any_route(graph):
 
 
 def test_a_third_zone_renames_and_replaces_nothing(graph):
-    wider = network(zones=(*ZONES, "us-east-1c"))
+    wider = network("one", (*ZONES, "us-east-1c"))
     before = {r.urn: r.inputs for r in graph.of("aws:ec2/subnet:Subnet", "aws:ec2/routeTable:RouteTable")}
     after = {r.urn: r.inputs for r in wider.of("aws:ec2/subnet:Subnet", "aws:ec2/routeTable:RouteTable")}
     assert {urn: after[urn] for urn in before} == before
@@ -137,3 +141,15 @@ def test_everything_is_a_child_of_the_component_and_carries_its_tags(graph):
     tagged = [r for r in own if "tags" in r.inputs]
     assert {r.inputs["tags"]["Environment"] for r in tagged} == {"staging"}
     assert {r.inputs["tags"]["RunbookRef"] for r in tagged} == {"000_b5883a9168e66709.txt 6"}
+
+
+def test_a_public_subnet_is_handed_out_with_its_way_out():
+    def program():
+        outputs = network_of("one").subnet_ids
+        aws.ec2.NetworkInterface("public", subnet_id=outputs["public"][0])
+        aws.ec2.NetworkInterface("app", subnet_id=outputs["app"][0])
+
+    graph = capture(program)
+    way_out = graph.one("aws:ec2/route:Route", "network-public-out")
+    assert way_out.urn in graph.one("aws:ec2/networkInterface:NetworkInterface", "public").dependencies
+    assert way_out.urn not in graph.one("aws:ec2/networkInterface:NetworkInterface", "app").dependencies

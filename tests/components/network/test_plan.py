@@ -1,6 +1,7 @@
 """Where subnets go and what ACLs let through."""
 
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ def test_subnets_lie_inside_the_range_and_never_overlap(cidr, there):
     assert len(planned) == 3 * len(there)
     assert all(subnet.cidr.subnet_of(cidr) for subnet in planned)
     ordered = sorted(subnet.cidr for subnet in planned)
-    assert all(a.broadcast_address < b.network_address for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(a.broadcast_address < b.network_address for a, b in pairwise(ordered))
 
 
 @given(cidr=ranges, there=letters, more=letters)

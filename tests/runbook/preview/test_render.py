@@ -8,6 +8,8 @@ from runbook.preview.graph import Fidelity
 from runbook.words import percent, short_type
 from tests.runbook.graphs import graph, printed, resource, small, stack
 
+STAND_INS = "What AWS makes up (ids, ARNs, endpoints) has a stand-in, which a real preview does not have."
+
 
 def test_a_terminal_gets_the_whole_tree_with_signs_and_one_row_for_each_type():
     assert printed(render.tree(small().resources[1:], drawn(80))) == [
@@ -40,6 +42,14 @@ def test_rows_that_are_too_long_go_on_below_their_names():
         "shop-staging",
         "└─ ec2.Subnet \u00d74  network-data-a, network-data-b,",
         "                  network-data-c, network-data-d",
+    ]
+
+
+def test_a_type_that_is_wider_than_the_column_still_stands_apart_from_its_name():
+    long = resource("aws:s3/x:BucketServerSideEncryptionConfiguration", "logs")
+    assert printed(render.tree([stack(), long, resource("aws:s3/bucket:Bucket", "logs")], PLAIN))[1:] == [
+        f"  {'s3.Bucket':<36}  logs",
+        "  s3.BucketServerSideEncryptionConfiguration  logs",
     ]
 
 
@@ -83,22 +93,23 @@ def test_counts_fill_the_width_of_a_terminal_column_by_column():
 
 def test_fidelity_names_what_is_unknown():
     assert printed(render.fidelity(small(), PLAIN)) == [
-        "Fidelity  33.3 % of 3 property values known; unknown before a deployment:",
+        f"Fidelity  33.3 % of 3 property values known. {STAND_INS}",
+        "Unknown before a deployment:",
         "  network.vpcId (Network)",
         "  gone#x",
     ]
 
 
 def test_fidelity_of_a_known_graph_is_one_line():
-    assert printed(render.fidelity(graph(), PLAIN)) == ["Fidelity  100 % of 10 property values known."]
+    assert printed(render.fidelity(graph(), PLAIN)) == [f"Fidelity  100 % of 10 property values known. {STAND_INS}"]
 
 
 def test_a_long_list_of_unknown_values_ends_with_how_many_more_there_are():
     unknown = tuple(f"u{number}#p" for number in range(1500))
     lines = printed(render.fidelity(graph(fidelity=Fidelity(500, 2000, unknown)), PLAIN))
-    assert lines[0] == "Fidelity  25.0 % of 2,000 property values known; unknown before a deployment:"
+    assert lines[0] == f"Fidelity  25.0 % of 2,000 property values known. {STAND_INS}"
     assert lines[-1] == "  and 1,488 more"
-    assert len(lines) == 14
+    assert len(lines) == 15
 
 
 @pytest.mark.parametrize(

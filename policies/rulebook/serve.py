@@ -1,0 +1,136 @@
+"""The rules as policies of a pack, as the Pulumi CLI asks for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy import Severity as PolicySeverity
+from pulumi_policy.proxy import UnknownValueError
+
+from .resource import Context, Resource, Stack
+from .rule import Fault, ResourceRule, Rule, StackRule
+
+#: First words of a control's id -> the framework's own name. A control with a version writes it next: ``CIS 5.0 5.3``.
+_FRAMEWORKS = {
+    "CIS": "CIS AWS Foundations Benchmark",
+    "FSBP": "AWS Foundational Security Best Practices",
+    "NIST": "NIST SP 800-53 Revision 5",
+}
+
+
+def policies(rules: Iterable[Rule], context: Context) -> list[Policy]:
+    """One policy for each rule, with the enforcement that its level means in the context's environment."""
+    return [_policy(rule, context) for rule in rules]
+
+
+def _policy(rule: Rule, context: Context) -> Policy:
+    mandatory = rule.level.is_mandatory(context.environment)
+    level = EnforcementLevel.MANDATORY if mandatory else EnforcementLevel.ADVISORY
+    description = f"{rule.title} [{rule.sentence}]"
+    severity = PolicySeverity(rule.severity.value)
+    framework, tags = _framework(rule.controls), list(rule.controls)
+    match rule:
+        case ResourceRule():
+            return ResourceValidationPolicy(
+                name=rule.id,
+                description=description,
+                validate=_resource_check(rule, context),
+                enforcement_level=level,
+                display_name=rule.title,
+                severity=severity,
+                framework=framework,
+                tags=tags,
+                remediation_steps=rule.remedy,
+            )
+        case StackRule():
+            return StackValidationPolicy(
+                name=rule.id,
+                description=description,
+                validate=_stack_check(rule, context),
+                enforcement_level=level,
+                display_name=rule.title,
+                severity=severity,
+                framework=framework,
+                tags=tags,
+                remediation_steps=rule.remedy,
+            )
+        case _:
+            raise TypeError(f"{rule.id} is a {type(rule).__name__}; a rule is a ResourceRule or a StackRule.")
+
+
+def _framework(controls: Sequence[str]) -> PolicyComplianceFramework | None:
+    """The framework of the first control; the SDK takes one only, so that the tags carry them all."""
+    if not controls:
+        return None
+    family, _, reference = controls[0].partition(" ")
+    version, dot, rest = reference.partition(" ")
+    if dot and re.fullmatch(r"\d+\.\d+", version):
+        return PolicyComplianceFramework(_FRAMEWORKS.get(family, family), version=version, reference=rest)
+    return PolicyComplianceFramework(_FRAMEWORKS.get(family, family), reference=reference)
+
+
+def _resource_check(rule: ResourceRule, context: Context) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if rule.types and args.resource_type not in rule.types:
+            return
+        resource = Resource(
+            urn=args.urn,
+            type=args.resource_type,
+            name=args.name,
+            props=args.props,
+            parent=args.opts.parent,
+            protect=args.opts.protect,
+        )
+        _report((Fault(sentence) for sentence in rule.judge(resource, context)), report)
+
+    return check
+
+
+def _stack_check(rule: StackRule, context: Context) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def check(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = Stack(resources=tuple(map(_resource, args.resources)), context=context)
+        _report(rule.judge(stack), report)
+
+    return check
+
+
+def _resource(given: PolicyResource) -> Resource:
+    return Resource(
+        urn=given.urn,
+        type=given.resource_type,
+        name=given.name,
+        props=given.props,
+        parent=given.parent.urn if given.parent else None,
+        protect=given.opts.protect,
+        dependencies=tuple(dependency.urn for dependency in given.dependencies),
+        property_dependencies={
+            prop: tuple(dependency.urn for dependency in dependencies)
+            for prop, dependencies in given.property_dependencies.items()
+        },
+    )
+
+
+def _report(faults: Iterable[Fault], report: ReportViolation) -> None:
+    """Hands each fault over. A rule that fails is a finding: the CLI would end the whole run, and ending is no answer.
+
+    The error's own words are left out because they may quote a value.
+    """
+    try:
+        for fault in faults:
+            report(fault.sentence, fault.urn)
+    except UnknownValueError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect of a rule must show as one
+        report(f"The rule itself failed with {type(error).__name__}; this is a defect of the rule.", None)

@@ -1,0 +1,187 @@
+"""The command people type. Sub-commands only: each body is in ``commands`` and imported when it runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import stacks, streams
+from .errors import UserError
+
+MISTAKE = 2
+
+#: A defect of the command itself, as ``sysexits.h`` numbers it: neither a refusal nor a person's mistake.
+DEFECT = 70
+
+app = typer.Typer(
+    name="runbook",
+    help="The run books as code: preview and audit a stack offline, and prepare its account.",
+    epilog="Exit codes: 0 clean, 1 a mandatory rule is broken, 2 a mistake of the user, 70 a defect of runbook.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Boxes are for eyes; whatever reads a pipe gets plain help.
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+)
+settings_app = typer.Typer(help="What a stack may say, and whether it does.", no_args_is_help=True)
+app.add_typer(settings_app, name="settings")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What the sub-commands and ``main`` share of one call."""
+
+    debug: bool = False
+
+
+def _stack_names(context: typer.Context) -> list[str]:
+    """Completes stack names; silent outside a project."""
+    try:
+        return list(stacks.names(stacks.project_folder(context.params.get("folder"))))
+    except UserError:
+        return []
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"runbook {version('learning-platform-runbook')}")
+        raise typer.Exit
+
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        "-C",
+        help="The project's folder; by default the nearest that has a Pulumi.yaml.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print a document for machines, and nothing else.")]
+Stacks = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="STACK…",
+        help="Stacks by name; without any, all of them.",
+        autocompletion=_stack_names,
+        show_default=False,
+    ),
+]
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    context.ensure_object(Invocation).debug = debug
+
+
+@app.command()
+def preview(
+    stack: Annotated[str, typer.Argument(help="A stack by name.", autocompletion=_stack_names)] = "staging",
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Preview a stack offline: its resources, and what the rules say of them.
+
+    No Pulumi CLI, account or network is needed. With --json: the document that `pulumi preview --json` prints.
+    """
+    from . import commands
+
+    raise typer.Exit(commands.preview(stack, folder, as_json=json))
+
+
+@app.command()
+def audit(stack: Stacks = None, folder: Folder = None, json: Json = False) -> None:
+    """Evaluate all rules over stacks.
+
+    Says what is refused, what is advised and what could not be judged.
+    """
+    from . import commands
+
+    raise typer.Exit(commands.audit(stack or (), folder, as_json=json))
+
+
+@settings_app.command("check")
+def check_settings(stack: Stacks = None, folder: Folder = None) -> None:
+    """Check settings and list every mistake at once."""
+    from . import commands
+
+    raise typer.Exit(commands.check_settings(stack or (), folder))
+
+
+@settings_app.command("schema")
+def settings_schema() -> None:
+    """Print the JSON Schema of a stack's file."""
+    from . import commands
+
+    raise typer.Exit(commands.settings_schema())
+
+
+@app.command()
+def bootstrap(
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", help="The stack to prepare.", autocompletion=_stack_names)
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Make the calls; without it nothing is changed.")] = False,
+    permissions: Annotated[bool, typer.Option("--permissions", help="Print the IAM policy that this needs.")] = False,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile.", show_default="ambient credentials")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="The journal's folder.", show_default="~/.local/state/runbook/journal")
+    ] = None,
+    folder: Folder = None,
+    json: Json = False,
+) -> None:
+    """Make the bucket and the key for state and secrets.
+
+    A dry run unless --apply is given. Safe to run again at any time: it does what is missing.
+    """
+    from . import commands
+
+    raise typer.Exit(
+        commands.bootstrap(
+            environment, folder, apply=apply, permissions=permissions, as_json=json, journal=journal, profile=profile
+        )
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code; a person's mistake is told in sentences, never as a traceback."""
+    given = list(arguments if arguments is not None else sys.argv[1:])
+    streams.survive_narrow_encodings()
+    invocation = Invocation()
+    try:
+        typer.main.get_command(app)(args=given, prog_name="runbook", obj=invocation)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except UserError as error:
+        streams.complain(error.lines)
+        _trace(invocation)
+        code = MISTAKE
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect is told as one
+        streams.complain(
+            [
+                f"This is a defect of runbook, not of your settings: {type(error).__name__}: {error}",
+                f"`{shlex.join(['runbook', '--debug', *given])}` shows where. Please report it.",
+            ]
+        )
+        _trace(invocation)
+        code = DEFECT
+    return code if streams.flushed() else streams.BROKEN_PIPE
+
+
+def _trace(invocation: Invocation) -> None:
+    if invocation.debug:
+        traceback.print_exc()

@@ -1,0 +1,188 @@
+"""What the sub-commands do. Each returns the exit code; a person's mistake is a UserError."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+
+from . import console, stacks, streams
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .audit.evaluate import Audit
+    from .operations.bootstrap import Clients
+    from .operations.plan import Step
+    from .preview.graph import Graph
+
+CLEAN = 0
+REFUSED = 1
+MISTAKE = 2
+
+
+def preview(stack: str, folder: Path | None, *, as_json: bool) -> int:
+    """The resources of one stack and what the rules say of them."""
+    folder = stacks.project_folder(folder)
+    (stack,) = stacks.chosen([stack], folder)
+    started = time.perf_counter()
+    with console.progress(f"Previewing {stack}"):
+        graph, audit = _audited(stack, folder)
+    if as_json:
+        from .preview import digest
+
+        streams.write(digest.text(graph))
+        if audit.refused:
+            streams.complain([f"{stack} is refused: a mandatory rule is broken. `runbook audit {stack}` says which."])
+    else:
+        from .audit import render as findings
+        from .preview import render as resources
+
+        output = console.output()
+        page = console.page_of(output)
+        console.show(output, resources.lines(graph, page))
+        console.show(output, findings.lines(audit, page))
+        console.show(output, [Text(), *findings.verdict(audit, time.perf_counter() - started, page)])
+    return REFUSED if audit.refused else CLEAN
+
+
+def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool) -> int:
+    """What the rules say of several stacks; one that cannot be previewed does not keep the others from it."""
+    folder = stacks.project_folder(folder)
+    audited: list[tuple[Graph, Audit]] = []
+    verdicts: list[Text] = []
+    output = console.output()
+    page = console.page_of(output)
+    mistakes: list[str] = []
+    for stack in stacks.chosen(wanted, folder):
+        started = time.perf_counter()
+        try:
+            with console.progress(f"Auditing {stack}"):
+                audited.append(_audited(stack, folder))
+        except UserError as error:
+            mistakes += [f"{stack} cannot be audited:", *error.lines]
+            continue
+        if not as_json:
+            from .audit import render
+
+            verdicts += render.verdict(audited[-1][1], time.perf_counter() - started, page)
+            if findings := list(render.lines(audited[-1][1], page)):
+                console.show(output, [Text(f"Audit of {stack}", "bold"), *findings, Text()])
+    if as_json and not mistakes:
+        from .audit import document
+
+        streams.write(document.text(audited))
+    console.show(output, verdicts)
+    if mistakes:
+        raise UserError(*mistakes)
+    return REFUSED if any(found.refused for _graph, found in audited) else CLEAN
+
+
+def check_settings(wanted: Sequence[str], folder: Path | None) -> int:
+    """Whether the stacks' settings are right; all mistakes of all of them at once."""
+    from settings.load import check
+
+    folder = stacks.project_folder(folder)
+    mistakes: list[str] = []
+    for stack in stacks.chosen(wanted, folder):
+        try:
+            with _sentences():
+                check(stack, folder)
+        except UserError as error:
+            mistakes += error.lines
+        else:
+            streams.write(f"{stack}: the settings are right.\n")
+    if mistakes:
+        raise UserError(*mistakes)
+    return CLEAN
+
+
+def settings_schema() -> int:
+    """The JSON Schema of a stack's file."""
+    from settings.schema import schema_text
+
+    streams.write(schema_text())
+    return CLEAN
+
+
+def bootstrap(
+    environment: str,
+    folder: Path | None,
+    *,
+    apply: bool,
+    permissions: bool,
+    as_json: bool,
+    journal: Path | None,
+    profile: str | None,
+    clients: Clients | None = None,
+) -> int:
+    """Makes the state bucket and its key, or says what it would do."""
+    from settings.load import check, project_name
+
+    from .operations import aws, render
+    from .operations import bootstrap as operation
+    from .operations import plan as planned
+    from .operations.journal import Journal, default_folder
+
+    folder = stacks.project_folder(folder)
+    (environment,) = stacks.chosen([environment], folder)
+    with _sentences():
+        target = operation.Target.of(project_name(folder), check(environment, folder))
+    if permissions:
+        streams.write(json.dumps(operation.permissions(target), indent=2) + "\n")
+        return CLEAN
+    reached = aws.clients(target.region, profile, "kms", "s3", "sts") if clients is None else dict(clients)
+    with console.progress(f"Reading account {target.account_id}"):
+        observed = operation.observe(cast("Clients", reached), target)
+    steps = operation.plan(target, observed)
+    output = console.output()
+    page = console.page_of(output)
+    if not as_json:
+        console.show(output, render.plan(operation.title(target), steps, page))
+    book = Journal(
+        journal or default_folder(),
+        operation.OPERATION,
+        environment=environment,
+        account=target.account_id,
+        who=observed.who,
+    )
+    if apply and steps:
+
+        def done(number: int, _step: Step) -> None:
+            if not as_json:
+                console.show(output, [render.done(number, len(steps))])
+
+        planned.apply(steps, reached, book, done=done)
+    if as_json:
+        streams.write(planned.document(steps, applied=apply))
+    else:
+        commands = operation.next_commands(target)
+        console.show(output, render.closing(steps, applied=apply, journal=book.path, commands=commands))
+    return CLEAN
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Wrong settings are a person's mistake like any other."""
+    from policies.rulebook.context import ContextError
+    from settings.load import SettingsError
+
+    try:
+        yield
+    except (SettingsError, ContextError) as error:
+        raise UserError(*str(error).splitlines()) from error
+
+
+def _audited(stack: str, folder: Path) -> tuple[Graph, Audit]:
+    from policies.rulebook.context import of_project
+
+    from .audit.evaluate import audit as evaluate
+    from .preview.project import preview as run
+
+    graph = run(stack, folder)
+    with _sentences():
+        return graph, evaluate(graph, of_project(folder, stack))
