@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from policies.rulebook import RULES
 from policies.rulebook.resource import Context, Resource, Stack
-from policies.rulebook.rule import Fault, ResourceRule, Rule, Severity, StackRule
+from policies.rulebook.rule import Fault, NotEvaluatedError, ResourceRule, Rule, Severity, StackRule
 
 from ..preview import graph
 
@@ -102,11 +101,12 @@ class _Judge:
             case ResourceRule():
                 for resource in self._subjects(rule):
                     self.judgements += 1
-                    self._collect(rule, resource.urn, partial(_of_resource, rule, resource, self._context))
+                    sentences = rule.judge(resource, self._context)
+                    self._collect(rule, resource.urn, (Fault(said, resource.urn) for said in sentences))
             case StackRule():
                 if not rule.types or any(token in self._by_type for token in rule.types):
                     self.judgements += 1
-                self._collect(rule, None, partial(rule.check, self._stack))
+                self._collect(rule, None, rule.judge(self._stack))
             case _:
                 raise TypeError(f"{rule.id} is a {type(rule).__name__}; a rule is a ResourceRule or a StackRule.")
         if self.judgements == before:
@@ -117,11 +117,13 @@ class _Judge:
             return [resource for resources in self._by_type.values() for resource in resources]
         return [resource for token in sorted(rule.types) for resource in self._by_type.get(token, ())]
 
-    def _collect(self, rule: Rule, urn: str | None, check: Callable[[], Iterable[Fault]]) -> None:
+    def _collect(self, rule: Rule, urn: str | None, faults: Iterable[Fault]) -> None:
         mandatory = rule.level.is_mandatory(self._context.environment)
         try:
-            for fault in check():
+            for fault in faults:
                 self._add(rule, fault, mandatory)
+        except NotEvaluatedError as unjudged:
+            self.not_evaluated += [NotEvaluated(rule, each, unjudged.message) for each in unjudged.urns]
         except UnknownValueError as unknown:
             self.not_evaluated.append(NotEvaluated(rule, urn, unknown.message))
         except Exception as error:  # noqa: BLE001 - a defect of a rule must show as one
@@ -131,11 +133,6 @@ class _Judge:
     def _add(self, rule: Rule, fault: Fault, mandatory: bool) -> None:
         resource = self._graph.by_urn.get(fault.urn) if fault.urn else None
         self.findings.append(Finding(rule, fault.sentence, resource, mandatory))
-
-
-def _of_resource(rule: ResourceRule, resource: Resource, context: Context) -> Iterator[Fault]:
-    for sentence in rule.check(resource, context):
-        yield Fault(sentence, resource.urn)
 
 
 def _seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:
