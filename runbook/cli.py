@@ -52,7 +52,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"runbook {version('learning-platform-runbook')}")
+        streams.write(f"runbook {version('learning-platform-runbook')}\n")
         raise typer.Exit
 
 

@@ -118,7 +118,6 @@ def bootstrap(
     as_json: bool,
     journal: Path | None,
     profile: str | None,
-    clients: Clients | None = None,
 ) -> int:
     """Makes the state bucket and its key, or says what it would do."""
     from settings.load import check, project_name
@@ -135,7 +134,7 @@ def bootstrap(
     if permissions:
         streams.write(json.dumps(operation.permissions(target), indent=2) + "\n")
         return CLEAN
-    reached = aws.clients(target.region, profile, "kms", "s3", "sts") if clients is None else dict(clients)
+    reached = aws.clients(target.region, profile, "kms", "s3", "sts")
     with console.progress(f"Reading account {target.account_id}"):
         observed = operation.observe(cast("Clients", reached), target)
     steps = operation.plan(target, observed)

@@ -136,8 +136,8 @@ BREACHES = {
     "rds-deletion-guard": ("database/component.py", "automated_backups = False", "automated_backups = True"),
     "asg-memory-metric-is-fed": ("web/agent.py", "cloudwatch:PutMetricData", "cloudwatch:GetMetricData"),
     "asg-elb-health-check": ("web/fleet.py", '"ELB"', '"EC2"'),
-    "sns-encrypted-private": ("alerts.py", "kms_master_key_id=self._key.arn,", ""),
-    "kms-rotation": ("_keys.py", "enable_key_rotation=True", "enable_key_rotation=False"),
+    "ec2-imdsv2": ("web/fleet.py", '"http_tokens": "required"', '"http_tokens": "optional"'),
+    "asg-bounds": ("web/fleet.py", "max_size=args.max_instances", "max_size=5"),
 }  # fmt: skip
 
 

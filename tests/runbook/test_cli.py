@@ -302,16 +302,18 @@ def test_a_secret_of_a_stack_is_printed_by_nothing(tmp_path):
     assert inputs["aws:kms/key:Key"] == {"description": "[secret]", "tags": {"t": "[secret]"}}
 
 
-def test_a_reader_that_leaves_is_not_an_error():
-    for arguments in (["settings", "schema"], ["preview", "--json"]):
-        reader, writer = os.pipe()
-        os.close(reader)
-        done = subprocess.run(
-            [sys.executable, "-m", "runbook", *arguments],
-            cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-        os.close(writer)
-        assert (done.returncode, done.stderr) == (141, "")
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at the end", "at once"])
+@pytest.mark.parametrize("arguments", [("--version",), ("settings", "check", "prod"), ("settings", "schema")])
+def test_a_reader_that_leaves_is_not_an_error(arguments, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook", *arguments],
+        cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_an_interrupted_program_ends_with_130_and_without_a_word(tmp_path):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.core.botocore_stubber import BotocoreStubber
@@ -340,6 +339,29 @@ def test_what_somebody_undid_is_the_only_thing_done_again(clients, journal, repa
     assert planned(clients) == ()
 
 
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True},
+        {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/other"},
+            "BucketKeyEnabled": True,
+        },
+        {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "<own>"},
+            "BucketKeyEnabled": False,
+        },
+    ],
+    ids=["no key", "another key", "no bucket key"],
+)
+def test_any_other_encryption_is_put_right(clients, journal, weaker):
+    run(clients, journal)
+    arn = clients["kms"].describe_key(KeyId=TARGET.alias)["KeyMetadata"]["Arn"]
+    rules = json.loads(json.dumps([weaker]).replace("<own>", arn))
+    clients["s3"].put_bucket_encryption(**BUCKET, ServerSideEncryptionConfiguration={"Rules": rules})
+    assert calls(planned(clients)) == ["s3.put_bucket_encryption"]
+
+
 def test_calls_that_are_throttled_are_repeated(clients, journal, monkeypatch):
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     kms = answer(clients, "kms", "CreateKey", 400, "ThrottlingException", times=3)
@@ -533,12 +555,3 @@ def test_a_plan_never_uses_what_it_has_not_made_and_never_takes_anything_away(ke
 def test_a_plan_depends_on_what_was_observed_alone(key, bucket):
     observed = Observed(who="arn:me", key=key, bucket=bucket)
     assert operation.plan(TARGET, observed) == operation.plan(TARGET, observed)
-
-
-def test_an_error_that_is_none_of_these_keeps_its_code_and_words():
-    with pytest.raises(UserError) as error, aws.spoken("kms:CreateKey"):
-        raise ClientError({"Error": {"Code": "LimitExceededException", "Message": "Too many keys."}}, "CreateKey")
-    assert error.value.lines == (
-        "AWS refuses kms:CreateKey (LimitExceededException: Too many keys).",
-        "Nothing further was changed.",
-    )

@@ -64,7 +64,8 @@ def test_the_margin_of_a_row_that_goes_on_keeps_the_line_of_the_tree():
 
 
 def test_the_order_of_the_tree_does_not_depend_on_the_order_of_registration():
-    resources = small().resources[1:]
+    orphan = resource("aws:ec2/vpc:Vpc", "v", "urn:pulumi:staging::shop::gone::x")
+    resources = (*small().resources[1:], orphan)
     assert printed(render.tree(resources[::-1], PLAIN)) == printed(render.tree(resources, PLAIN))
 
 
