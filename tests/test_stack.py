@@ -46,9 +46,9 @@ def test_everything_is_known(graphs, stack):
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_second_run_changes_nothing(graphs, stack):
     again = preview(stack, ROOT)
-    assert again.resources == graphs[stack].resources
+    assert [a.urn for a, b in zip(again.resources, graphs[stack].resources, strict=True) if a != b] == []
     first, second = digest.digest(graphs[stack]), digest.digest(again)
-    assert first | {"duration": 0} == second | {"duration": 0}
+    assert [key for key in first.keys() | second.keys() if first.get(key) != second.get(key)] in ([], ["duration"])
 
 
 @pytest.mark.parametrize("stack", STACKS)
