@@ -34,8 +34,12 @@ def test_no_rule_is_broken_and_none_is_left_unjudged(graphs, stack):
     assert [(missed.rule.id, missed.urn) for missed in audited.not_evaluated] == []
 
 
+#: Rules about what the program does not declare: users and keys of IAM, and secrets of its own.
+IDLE = {"iam-no-users-or-keys", "iam-password-policy", "secret-cmk-and-recovery"}
+
+
 def test_every_rule_meets_something_in_prod(graphs):
-    assert audit(graphs["prod"], of_project(ROOT, "prod")).idle == ()
+    assert set(audit(graphs["prod"], of_project(ROOT, "prod")).idle) == IDLE
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import compute, database, edge, governance, identity, network, reachability, secrets, storage
+from . import compute, database, edge, governance, identity, network, reachability, secrets, storage, telemetry
 from .rule import Rule
 
 #: In the order of the catalogue's sections.
@@ -12,6 +12,7 @@ RULES: tuple[Rule, ...] = (
     *compute.RULES,
     *database.RULES,
     *storage.RULES,
+    *telemetry.RULES,
     *identity.RULES,
     *secrets.RULES,
     *edge.RULES,

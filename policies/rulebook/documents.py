@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +42,10 @@ class Condition:
     operator: str
     key: str
     values: tuple[str, ...]
+
+
+#: The conditions, each alone, that hold for requests without TLS and no others.
+_PLAIN = tuple((Condition(operator, "aws:securetransport", ("false",)),) for operator in ("bool", "boolifexists"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,20 @@ class Statement:
         return tuple(value for kind, value in self.principals if kind == "Service")
 
 
+def refuses_plain_transport(statement: Statement, action: str) -> bool:
+    """Whether the statement denies ``action`` (``s3:*`` for all of a service) to everybody without TLS, whatever else.
+
+    A second condition would let some through. What resources it reaches is not judged here.
+    """
+    return (
+        not statement.allows
+        and any(kind in ("*", "AWS") and value == "*" for kind, value in statement.principals)
+        and not statement.everyone_but
+        and any(matches(pattern, action, ignore_case=True) for pattern in statement.actions)
+        and statement.conditions in _PLAIN
+    )
+
+
 def is_scoping(condition: Condition) -> bool:
     """Whether a request without the key, or with a stranger's value, is refused."""
     operator = condition.operator.removeprefix("foranyvalue:")
@@ -108,14 +125,28 @@ def is_everything(resource: str) -> bool:
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """Whether ``pattern`` with the wildcards ``*`` (any text) and ``?`` (one character) stands for ``value``."""
-    return _compiled(pattern, ignore_case).fullmatch(value) is not None
+    if ignore_case:
+        pattern, value = pattern.lower(), value.lower()
+    head, *rest = pattern.split("*")
+    if not rest:
+        return len(head) == len(value) and _fits(head, value, 0)
+    *middle, tail = rest
+    end = len(value) - len(tail)
+    if len(head) > end or not _fits(head, value, 0) or not _fits(tail, value, end):
+        return False
+    # The first place of each part is the best: it leaves most for the rest. No pattern takes more than a few passes.
+    at = len(head)
+    for part in middle:
+        found = next((start for start in range(at, end - len(part) + 1) if _fits(part, value, start)), None)
+        if found is None:
+            return False
+        at = found + len(part)
+    return True
 
 
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": "."}
-    body = "".join(wild.get(sign) or re.escape(sign) for sign in re.sub(r"\*+", "*", pattern))
-    return re.compile(body, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+def _fits(part: str, value: str, at: int) -> bool:
+    """Whether ``part``, in which ``?`` is any character, stands in ``value`` at ``at``."""
+    return all(sign in ("?", there) for sign, there in zip(part, value[at : at + len(part)], strict=True))
 
 
 def read(document: Any) -> tuple[Statement, ...]:
