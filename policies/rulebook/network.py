@@ -18,6 +18,7 @@ from .firewall import (
     Ports,
     Traffic,
     allowed,
+    common,
     declared_entries,
     read_cidr,
     world,
@@ -44,9 +45,11 @@ from .topology import (
     VPC_RANGE,
     VPCS,
     acls_of,
+    effective_acl,
     entries,
     internet_routes,
     own_tables,
+    ranges,
     routes,
     subnets_of,
     tag,
@@ -232,6 +235,33 @@ def _zone(subnet: Resource) -> str:
     return str(subnet.props.get("availabilityZone") or subnet.props.get("availabilityZoneId") or "of AWS's choice")
 
 
+def _database_acl_inside(stack: Stack) -> Iterator[Fault]:
+    said: set[tuple[str | None, str]] = set()
+
+    def judge(group: Resource) -> Iterator[Fault]:
+        for subnet in stack.referenced(group, "subnetIds", *SUBNETS):
+            vpc = vpc_of(stack, subnet)
+            own = [network for part in _parts(stack, vpc) for network in ranges(part)] if vpc else []
+            if not acls_of(stack, subnet):
+                continue  # ``net-nacl-custom-per-subnet`` says so
+            acl = effective_acl(stack, subnet)
+            for lines, way in ((acl.ingress, "in from"), (acl.egress, "out to")):
+                for line in lines:
+                    if not line.allow or any(common(line.cidr, network) == line.cidr for network in own):
+                        continue
+                    sentence = f"ACL {acl.name} of a database's subnet lets traffic {way} {line.cidr}: {line}."
+                    if (line.urn, sentence) not in said:
+                        said.add((line.urn, sentence))
+                        yield Fault(sentence, line.urn or group.urn)
+
+    return each(stack.of(DATABASE_SUBNET_GROUP), judge)
+
+
+def _parts(stack: Stack, vpc: Resource) -> tuple[Resource, ...]:
+    """What gives a VPC its ranges: itself and those added to it."""
+    return (vpc, *stack.referring(vpc, "vpcId", VPC_RANGE))
+
+
 def _private_endpoints(stack: Stack) -> Iterator[Fault]:
     def judge(subnet: Resource) -> Iterator[Fault]:
         if any(route.kind in ("internet", "nat") for route in routes(stack, subnet)):
@@ -407,6 +437,19 @@ DISJOINT_RANGES = StackRule(
     check=_disjoint_ranges,
 )
 
+DATABASE_ACL_INSIDE = StackRule(
+    id="net-nacl-data-inside-vpc",
+    sentence="000_b5883a9168e66709.txt §3: Avoid direct access to the RDS instance from outside the VPC",
+    title="The ACL in front of a database lets nothing in or out beyond the VPC's own ranges.",
+    why="A security group opened by mistake is then the only lock that was there.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("NIST SC-7", "NIST AC-4"),
+    remedy="Name the ranges of the tiers that are clients of the database; acl_entries in components/network does.",
+    types=frozenset({DATABASE_SUBNET_GROUP, *SUBNETS, *_ACLS, ACL_RULE}),
+    check=_database_acl_inside,
+)
+
 RULES: tuple[Rule, ...] = (
     *security_groups.RULES,
     FLOW_LOGS,
@@ -415,6 +458,7 @@ RULES: tuple[Rule, ...] = (
     PRIVATE_ACLS_NARROW,
     NO_PUBLIC_ADDRESSES,
     DATABASE_WITHOUT_INTERNET,
+    DATABASE_ACL_INSIDE,
     SEVERAL_ZONES,
     PRIVATE_ENDPOINTS,
     DISJOINT_RANGES,

@@ -75,8 +75,10 @@ def _references(value: Any) -> Iterator[Ref]:
 
 def _plain(value: Any, known: Mapping[str, Declaration], preview: bool) -> Any:
     if isinstance(value, Ref):
-        # What a resource declares is known before it is made.
+        # What a resource declares is known before it is made, unless that is somebody else's answer.
         text = known[value.name][1].get(value.attribute)
+        if isinstance(text, Ref):
+            return _plain(text, known, preview)
         if text is None and preview:
             return UNKNOWN
         return f"{value.before}{text or _answer(value.name, value.attribute)}{value.after}"

@@ -56,6 +56,7 @@ def test_the_rules_of_the_network_are_these():
         ("net-nacl-no-allow-all-private", Severity.MEDIUM, mp),
         ("net-subnet-no-auto-public-ip", Severity.MEDIUM, m),
         ("net-db-subnets-no-igw-route", Severity.CRITICAL, m),
+        ("net-nacl-data-inside-vpc", Severity.HIGH, m),
         ("net-multi-az", Severity.MEDIUM, mp),
         ("net-private-endpoints", Severity.LOW, a),
         ("net-cidr-no-overlap", Severity.MEDIUM, m),
@@ -177,7 +178,15 @@ MUTATIONS = {
                 "app-acl": {"subnetIds": [Ref("data-a"), Ref("data-b")]},
             }
         },
-        {"net-nacl-custom-per-subnet", "net-db-clients-connected"},
+        {"net-nacl-custom-per-subnet", "net-nacl-data-inside-vpc", "net-db-clients-connected"},
+    ),
+    "the database's ACL admits the world": (
+        {"changes": {"data-acl": {"ingress": [line(100, ANYWHERE, 5432)]}}},
+        {"net-nacl-data-inside-vpc"},
+    ),
+    "the database's ACL lets everything out": (
+        {"changes": {"data-acl": {"egress": [line(100, ANYWHERE, 1024, 65535)]}}},
+        {"net-nacl-data-inside-vpc"},
     ),
     "an ACL lets the world to SSH": (
         {"changes": {"public-acl": inline("public-acl", fromPort=20, toPort=30)}},
@@ -197,7 +206,7 @@ MUTATIONS = {
     ),
     "the database moves to the public subnets": (
         {"changes": {"places": {"subnetIds": [Ref("public-a"), Ref("public-b")]}}},
-        {"net-db-subnets-no-igw-route"},
+        {"net-db-subnets-no-igw-route", "net-nacl-data-inside-vpc"},
     ),
     "a subnet of the database loses its table": ({"without": ["data-b-in-table"]}, {"net-db-subnets-no-igw-route"}),
     "the database no longer admits the machines": ({"without": ["data-app"]}, {"net-db-clients-connected"}),
