@@ -23,12 +23,11 @@ TOKENS = {
 
 
 def classes():
-    found = {}
-    for module in pkgutil.walk_packages(components.__path__, "components."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if inspect.isclass(value) and issubclass(value, Component) and value is not Component:
-                found[name] = value
-    return found
+    modules = [
+        importlib.import_module(module.name) for module in pkgutil.walk_packages(components.__path__, "components.")
+    ]
+    named = [(name, value) for module in modules for name, value in vars(module).items() if inspect.isclass(value)]
+    return {name: value for name, value in named if issubclass(value, Component) and value is not Component}
 
 
 CLASSES = classes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import keyword
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache

@@ -320,8 +320,13 @@ def test_an_interrupted_program_ends_with_130_and_without_a_word(tmp_path):
     (tmp_path / "Pulumi.yaml").write_text("name: slow\nruntime: python\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     (tmp_path / "__main__.py").write_text("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)\n")
+    # Whoever starts the tests may have them ignore interrupts, which children inherit.
+    listening = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "runbook", "preview", "dev", "-C", str(tmp_path)],
+        [sys.executable, "-c", listening, "-m", "runbook", "preview", "dev", "-C", str(tmp_path)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
