@@ -8,23 +8,18 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from . import kinds
 from .kinds import between, percent
 from .regions import Partition
 from .rules import broken_rules
+from .section import Section
 
 Environment = Literal["dev", "staging", "prod"]
 
 LogRetention = Annotated[int, kinds.LOG_RETENTION]
-
-
-class Section(BaseModel):
-    """A part of the settings; unknown keys are refused and nothing can be changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Ownership(Section):
