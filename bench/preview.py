@@ -1,4 +1,4 @@
-"""How long a preview with audit takes, as ratios within one run.
+"""What a preview with audit costs, as ratios within one run. All times are processor seconds.
 
     python bench/preview.py [--runs 7] [--json]
 
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,9 +50,10 @@ BARE_IMPORT = "import importlib\nfor name in {modules!r}: importlib.import_modul
 
 
 def seconds(code: str) -> float:
-    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    return time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def against_import(stack: str, runs: int) -> dict[str, float]:
@@ -103,11 +105,11 @@ def per_resource() -> dict[str, object]:
     capture(program(10))
     points, rows = [], []
     for size in SIZES:
-        started = time.perf_counter()
+        started = time.process_time()
         graph = capture(program(size))
-        captured = time.perf_counter()
+        captured = time.process_time()
         audit(graph, Context())
-        ended = time.perf_counter()
+        ended = time.process_time()
         points.append((size, ended - started))
         rows.append({"resources": size, "capture": captured - started, "audit": ended - captured})
     sizes, times = zip(*points, strict=True)

@@ -462,7 +462,7 @@ def _in_order(resources: Mapping[str, Resource]) -> tuple[Resource, ...]:
     followers: dict[str, list[str]] = {}
     for urn, resource in resources.items():
         provider = (resource.provider or "").rpartition("::")[0]
-        before = {*resource.dependencies, resource.parent or "", provider} & resources.keys() - {urn}
+        before = ({*resource.dependencies, resource.parent or "", provider} & resources.keys()) - {urn}
         waiting[urn] = len(before)
         for other in before:
             followers.setdefault(other, []).append(urn)

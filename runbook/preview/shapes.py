@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from functools import cache
 from types import UnionType
 from typing import Any
 
@@ -38,9 +39,8 @@ def _judge(key: str, value: Any, types: Mapping[str, Any], path: str = "") -> It
 def _fits(value: Any, type_: Any, path: str) -> Iterator[str]:
     if value is None or value in (UNKNOWN, SECRET):
         return
-    choices = list(_alternatives(type_))
-    origins = {typing.get_origin(choice) or choice for choice in choices}
-    if origins & {Any, object}:
+    choices = _alternatives(type_)
+    if type(value) in choices or Any in choices:
         return
     if isinstance(value, list):
         lists = [choice for choice in choices if typing.get_origin(choice) in _LISTS]
@@ -55,7 +55,7 @@ def _fits(value: Any, type_: Any, path: str) -> Iterator[str]:
         yield f"{path} is {_SCALARS[type(value)]}; {_wanted(choices)} is expected."
 
 
-def _fits_mapping(value: dict[str, Any], choices: list[Any], path: str) -> Iterator[str]:
+def _fits_mapping(value: dict[str, Any], choices: tuple[Any, ...], path: str) -> Iterator[str]:
     objects = [choice for choice in choices if isinstance(choice, type) and _types.is_input_type(choice)]
     maps = [choice for choice in choices if typing.get_origin(choice) in _MAPPINGS]
     if objects:
@@ -73,6 +73,7 @@ _LISTS = (list, Sequence)
 _MAPPINGS = (dict, Mapping)
 
 
+@cache
 def _alternatives(type_: Any) -> tuple[Any, ...]:
     """The members of a union that can stand on the wire; a type that is no union alone."""
     if typing.get_origin(type_) not in (typing.Union, UnionType):
@@ -104,7 +105,7 @@ def _is_numeric(value: Any) -> bool:
     return True
 
 
-def _wanted(choices: list[Any]) -> str:
+def _wanted(choices: tuple[Any, ...]) -> str:
     words = []
     for choice in choices:
         origin = typing.get_origin(choice)
