@@ -6,18 +6,32 @@ import pulumi
 
 from components._keys import Home
 from components.alerts import Alerts, AlertsArgs
+from components.audit_trail import AuditTrail, AuditTrailArgs, Exclusions
 from components.bastion import Bastion, BastionArgs
 from components.database import Database, DatabaseArgs
 from components.encryption import Encryption, EncryptionArgs
+from components.escalation import Escalation, EscalationArgs, chain
 from components.inventory import Inventory, InventoryArgs
-from components.network import Network, NetworkArgs, Traffic
+from components.log_queries import LogQueries, LogQueriesArgs
+from components.monitoring import Links, Monitoring, MonitoringArgs, description, facts
+from components.network import FLOW_FIELDS, Network, NetworkArgs, Traffic
+from components.prometheus import (
+    Alerting,
+    AlertingArgs,
+    Grafana,
+    GrafanaArgs,
+    Prometheus,
+    PrometheusArgs,
+    panels_of,
+    rules_of,
+)
 from components.web import WebTier, WebTierArgs
 from settings.instance_classes import RDS_MEMORY_GIB
 from settings.load import guarded, load
 from settings.naming import Labels
 
 settings = load()
-access, db, net, site = settings.access, settings.database, settings.network, settings.web
+access, audit, db, net, site = settings.access, settings.audit, settings.database, settings.network, settings.web
 
 labels = Labels(
     project=pulumi.get_project(),
@@ -76,6 +90,32 @@ bastion = Bastion(
     labels=labels,
 )
 
+prom = settings.prometheus
+prometheus = (
+    Prometheus(
+        "prometheus",
+        PrometheusArgs(
+            home=home,
+            server_tags={
+                "Environment": labels.environment,
+                "Project": labels.project,
+                "Service": WebTier.SERVICE,
+            },
+            probe_url=f"https://{site.domain.host}{site.health_path}",
+            scrape_seconds=prom.scrape_seconds,
+            probe_timeout_seconds=prom.probe_timeout_seconds,
+            agent_schedule=prom.agent_schedule,
+            retention_days=prom.retention_days,
+            log_retention_days=prom.log_retention_days,
+            logs_key_arn=encryption.logs_key_arn,
+            protect=settings.protect,
+        ),
+        labels=labels,
+    )
+    if prom.enabled
+    else None
+)
+
 web = WebTier(
     "web",
     WebTierArgs(
@@ -99,7 +139,7 @@ web = WebTier(
         agent_schedule=site.agent_schedule,
         logs_key_arn=encryption.logs_key_arn,
         clients={"bastion": bastion.security_group_id},
-        instance_statements=bastion.session_statements,
+        instance_statements=(*bastion.session_statements, *(prometheus.instance_statements if prometheus else ())),
         protect=settings.protect,
     ),
     labels=labels,
@@ -137,11 +177,142 @@ database = Database(
     labels=labels,
 )
 
+both_regions = (settings.region, settings.recovery_region)
+
+monitoring = Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        home=home,
+        thresholds=settings.thresholds,
+        facts=facts.Facts(
+            region=settings.region,
+            group=facts.Group(least=site.min_instances, most=site.max_instances),
+            balancer=facts.Balancer(),
+            database=facts.Database(
+                max_connections=database.max_connections,
+                storage_gib=db.storage_gib,
+                memory_gib=RDS_MEMORY_GIB[db.instance_class],
+                processors=facts.processors(db.instance_class),
+                burstable=facts.burstable(db.instance_class),
+            ),
+            hosts=("bastion",),
+            gateways=tuple(f"nat-{zone}" for zone in network.nat_gateway_ids),
+            certificates=("certificate",),
+            rejects=network.metric_namespace,
+        ),
+        references={
+            "group": web.autoscaling_group_name,
+            "balancer": web.arn_suffix,
+            "target-group": web.target_group_arn_suffix,
+            "database": database.identifier,
+            "bastion": bastion.instance_id,
+            "certificate": web.certificate_arn,
+            **{f"nat-{zone}": gateway for zone, gateway in network.nat_gateway_ids.items()},
+        },
+        topic_arns=alerts.topic_arns,
+        links=Links(site=web.url),
+        application_log=web.log_group_name,
+    ),
+    labels=labels,
+)
+
+if prometheus:
+    Alerting(
+        "alerting",
+        AlertingArgs(
+            region=settings.region,
+            workspace_id=prometheus.workspace_id,
+            rules=rules_of(
+                monitoring.matrix.alarms,
+                monitoring.matrix.composites,
+                name=monitoring.alarm_names.__getitem__,
+                describe=description,
+            ),
+            topic_arns=alerts.topic_arns,
+            repeat_minutes=prom.repeat_minutes,
+        ),
+        labels=labels,
+    )
+
+if prometheus and prom.grafana.enabled:
+    Grafana(
+        "grafana",
+        GrafanaArgs(
+            home=home,
+            version=prom.grafana.version,
+            admin_group_ids=prom.grafana.admin_group_ids,
+            viewer_group_ids=prom.grafana.viewer_group_ids,
+            workspace_arn=prometheus.workspace_arn,
+            endpoint=prometheus.endpoint,
+            key_arn=prometheus.key_arn,
+            topic_key_arn=alerts.key_arn,
+            panels=panels_of(monitoring.matrix.alarms),
+            names=monitoring.references,
+            email=guarded("alerts_email", settings.alerts_email),
+            protect=settings.protect,
+        ),
+        labels=labels,
+    )
+
+trail = AuditTrail(
+    "audit",
+    AuditTrailArgs(
+        home=home,
+        other_regions=(settings.recovery_region,),
+        detection_regions=both_regions if audit.detection else (),
+        topic_arns=alerts.topic_arns,
+        topic_key_arn=alerts.key_arn,
+        exclusions=Exclusions(
+            deployment=audit.quiet.deployment, scanners=audit.quiet.scanners, services=audit.quiet.services
+        ),
+        data_bucket_arns=(),
+        log_retention_days=audit.trail.log_retention_days,
+        archive_days=audit.trail.archive_days,
+        expire_days=audit.trail.expire_days,
+        lock_mode=audit.trail.lock_mode,
+        lock_days=audit.trail.lock_days,
+        insights=audit.trail.insights,
+        protect=settings.protect,
+    ),
+    labels=labels,
+)
+
+Escalation(
+    "escalation",
+    EscalationArgs(
+        home=home,
+        chain=chain(settings.escalation),
+        topic_arns=alerts.topic_arns,
+        logs_key_arn=encryption.logs_key_arn,
+        protect=settings.protect,
+    ),
+    labels=labels,
+)
+
+LogQueries(
+    "logs",
+    LogQueriesArgs(
+        home=home,
+        log_groups={
+            "application": web.log_group_name,
+            "system": web.system_log_group_name,
+            "database": database.log_groups["postgresql"],
+            "flow": network.flow_log_group,
+            "firewall": web.firewall_log_group_name,
+            "trail": trail.log_group_name,
+        },
+        flow_fields=FLOW_FIELDS,
+        topic_arns=alerts.topic_arns,
+    ),
+    labels=labels,
+)
+
 Inventory(
     "inventory",
     InventoryArgs(
         entries={
             "alerts": {"topicArns": alerts.topic_arns},
+            "audit": {"bucket": trail.bucket_name, "logGroup": trail.log_group_name, "trailArn": trail.trail_arn},
             "bastion": {"instanceId": bastion.instance_id, "mode": access.mode},
             "database": {
                 "address": database.address,
@@ -152,6 +323,7 @@ Inventory(
                 "resourceId": database.resource_id,
                 "secretArn": database.secret_arn,
             },
+            "monitoring": {"alarms": monitoring.alarm_names, "dashboard": monitoring.dashboard_name},
             "network": {"flowLogGroup": network.flow_log_group, "vpcId": network.vpc_id},
             "web": {
                 "autoScalingGroup": web.autoscaling_group_name,

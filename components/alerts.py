@@ -20,9 +20,17 @@ Severity = Literal["critical", "high", "medium", "low"]
 #: From the worst down (``004_… Severity Levels``).
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
-#: The services that publish: alarms, and the database's event subscription. EventBridge is not among them: it sends
+#: The services that publish: alarms of CloudWatch and Prometheus, and the database's event
+#: subscription. EventBridge is not among them: it sends
 #: neither the account nor the rule along, so it could only be let in for every account's rules.
-_PUBLISHERS = {"CloudWatch": "cloudwatch.amazonaws.com", "Rds": "events.rds.amazonaws.com"}
+_PUBLISHERS = {
+    "CloudWatch": "cloudwatch.amazonaws.com",
+    "Prometheus": "aps.amazonaws.com",
+    "Rds": "events.rds.amazonaws.com",
+}
+
+#: Prometheus looks at a topic before it publishes to it.
+_ACTIONS = {"Prometheus": ["sns:GetTopicAttributes", "sns:Publish"]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +50,7 @@ class Alerts(Component):
     RUNBOOK = "004_5ca73e3508d74ec8.txt Alert Escalation"
 
     topic_arns: Mapping[Severity, pulumi.Output[str]]
+    key_arn: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: AlertsArgs, *, labels: Labels, opts: pulumi.ResourceOptions | None = None
@@ -50,7 +59,8 @@ class Alerts(Component):
         self._key = self._create_key(args)
         self._topics = {severity: self._create_topic(severity, args) for severity in SEVERITIES}
         self.topic_arns = {severity: topic.arn for severity, topic in self._topics.items()}
-        self.register_outputs({"topicArns": self.topic_arns})
+        self.key_arn = self._key.arn
+        self.register_outputs({"topicArns": self.topic_arns, "keyArn": self.key_arn})
 
     def _physical(self, severity: Severity) -> str:
         return self.labels.physical("alerts", severity, limit=256)
@@ -84,7 +94,7 @@ class Alerts(Component):
         publishers = (
             iam.allow_service(
                 service,
-                ["sns:Publish"],
+                _ACTIONS.get(publisher, ["sns:Publish"]),
                 [topic.arn],
                 sid=f"{publisher}Publishes",
                 condition={"StringEquals": {"aws:SourceAccount": args.home.account_id}},

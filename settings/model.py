@@ -12,10 +12,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from . import kinds
+from .audit import AuditSettings
+from .escalation import EscalationSettings
 from .kinds import between, percent
+from .prometheus import PrometheusSettings
 from .regions import Partition
 from .rules import broken_rules
 from .section import Section
+from .thresholds import ThresholdSettings
 
 Environment = Literal["dev", "staging", "prod"]
 
@@ -206,6 +210,16 @@ class Settings(Section):
     access: AccessSettings = Field(description="How people reach the private network.")
     database: DatabaseSettings = Field(description="RDS for PostgreSQL.")
     web: WebSettings = Field(description="The application's servers and their load balancer.")
+    audit: AuditSettings = Field(
+        default=AuditSettings(), description="The audit trail, its alarms and whom they leave out."
+    )
+    thresholds: ThresholdSettings = Field(
+        default=ThresholdSettings(), description="Numbers at which alarms ring; those of the run books by default."
+    )
+    prometheus: PrometheusSettings = Field(
+        default=PrometheusSettings(), description="Prometheus and Grafana beside CloudWatch; off by default."
+    )
+    escalation: EscalationSettings = Field(description="Who is called when an alarm rings, and how.")
     alerts_email: Annotated[str, kinds.EMAIL] = Field(
         description="Address that alarms and database events go to (004_… Alert Escalation, level 2)."
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from . import audit, prometheus
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -261,7 +262,22 @@ def _prod_has_a_real_contact(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _trail_is_kept(settings: Settings) -> Iterator[Fault]:
+    yield from audit.broken_rules(settings.audit, settings.environment)
+
+
+def _metrics_have_a_way(settings: Settings) -> Iterator[Fault]:
+    yield from prometheus.broken_rules(
+        settings.prometheus,
+        environment=settings.environment,
+        partition=settings.account.partition,
+        nat=settings.network.nat,
+    )
+
+
 RULES: tuple[Rule, ...] = (
+    _metrics_have_a_way,
+    _trail_is_kept,
     _regions_differ,
     _primary_in_partition,
     _recovery_in_partition,

@@ -19,9 +19,16 @@ MAY_IMPORT = {
     "__main__": ("settings", "components"),
     "settings": ("settings",),
     "components": (
-        "settings.naming",
-        "settings.model",
+        "settings.escalation",
         "settings.instance_classes",
+        "settings.model",
+        "settings.naming",
+        "settings.prometheus",
+        "settings.thresholds",
+        # what a function is told: the component fills it, the handler reads it
+        "functions.acknowledge.env",
+        "functions.escalate.env",
+        "functions.notify.env",
         "components._base",
         "components._bucket",
         "components._keys",

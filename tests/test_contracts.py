@@ -12,11 +12,18 @@ from settings.naming import Labels
 
 #: class -> type token. A token is part of every child's URN: changing it replaces all of them.
 TOKENS = {
+    "Alerting": "learning-platform:prometheus:Alerting",
+    "AuditTrail": "learning-platform:audit-trail:AuditTrail",
+    "Escalation": "learning-platform:escalation:Escalation",
+    "Grafana": "learning-platform:prometheus:Grafana",
+    "Monitoring": "learning-platform:monitoring:Monitoring",
+    "Prometheus": "learning-platform:prometheus:Prometheus",
     "Alerts": "learning-platform:alerts:Alerts",
     "Bastion": "learning-platform:bastion:Bastion",
     "Database": "learning-platform:database:Database",
     "Encryption": "learning-platform:encryption:Encryption",
     "Inventory": "learning-platform:inventory:Inventory",
+    "LogQueries": "learning-platform:log-queries:LogQueries",
     "Network": "learning-platform:network:Network",
     "WebTier": "learning-platform:web:WebTier",
 }

@@ -41,7 +41,11 @@ class Network(Component):
     vpc_id: pulumi.Output[str]
     #: tier -> subnet ids in the order of the zones
     subnet_ids: Mapping[plan.Tier, Sequence[pulumi.Output[str]]]
+    #: zone -> id of its NAT gateway
+    nat_gateway_ids: Mapping[str, pulumi.Output[str]]
     flow_log_group: pulumi.Output[str]
+    #: where ``RejectedConnections`` are counted
+    metric_namespace: str
 
     def __init__(
         self, name: str, args: NetworkArgs, *, labels: Labels, opts: pulumi.ResourceOptions | None = None
@@ -57,8 +61,14 @@ class Network(Component):
         self._flow_group = self._create_flow_log(args)
         self.vpc_id = self._vpc.id
         self.subnet_ids = {tier: [self._subnet_id(tier, zone) for zone in args.zones] for tier in plan.TIERS}
+        self.nat_gateway_ids = {zone: gateway.id for zone, gateway in self._nat.items()}
         self.flow_log_group = self._flow_group.name
+        self.metric_namespace = self._metric_namespace
         self.register_outputs({"vpcId": self.vpc_id, "subnetIds": self.subnet_ids, "flowLogGroup": self.flow_log_group})
+
+    @property
+    def _metric_namespace(self) -> str:
+        return self.labels.physical("network")
 
     def _create_vpc(self, args: NetworkArgs) -> aws.ec2.Vpc:
         vpc = aws.ec2.Vpc(
@@ -246,7 +256,7 @@ class Network(Component):
             pattern=plan.reject_pattern(),
             metric_transformation={
                 "name": "RejectedConnections",
-                "namespace": self.labels.physical("network"),
+                "namespace": self._metric_namespace,
                 "value": "1",
                 "default_value": "0",
                 "unit": "Count",

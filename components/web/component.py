@@ -43,6 +43,7 @@ class WebTier(Component):
     url: str
     log_group_name: pulumi.Output[str]
     system_log_group_name: pulumi.Output[str]
+    firewall_log_group_name: pulumi.Output[str]
     access_log_bucket: pulumi.Output[str]
 
     def __init__(
@@ -161,6 +162,7 @@ class WebTier(Component):
         self.instance_role_name = fleet.role.name
         self.log_group_name = self._application_log.name
         self.system_log_group_name = self._system_log.name
+        self.firewall_log_group_name = self._firewall.log_group.name
         self.url = f"https://{args.host}"
         self.register_outputs(
             {

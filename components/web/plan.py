@@ -131,7 +131,7 @@ def agent_document() -> dict[str, Any]:
                     "timeoutSeconds": "300",
                     "runCommand": [
                         "set -eu",
-                        f"{_CONTROL} -a fetch-config -m ec2 -s -c 'ssm:{{{{ {CONFIGURATION} }}}}'",
+                        f"{_CONTROL} -a append-config -m ec2 -s -c 'ssm:{{{{ {CONFIGURATION} }}}}'",
                     ],
                 },
             },

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import compute, database, edge, governance, identity, network, reachability, secrets, storage, telemetry
+from . import (
+    compute,
+    database,
+    edge,
+    escalation,
+    governance,
+    identity,
+    monitoring,
+    network,
+    reachability,
+    secrets,
+    storage,
+    telemetry,
+)
 from .rule import Rule
 
 #: In the order of the catalogue's sections.
@@ -13,6 +26,8 @@ RULES: tuple[Rule, ...] = (
     *database.RULES,
     *storage.RULES,
     *telemetry.RULES,
+    *monitoring.RULES,
+    *escalation.RULES,
     *identity.RULES,
     *secrets.RULES,
     *edge.RULES,

@@ -20,9 +20,13 @@ GLOBAL_REGION = "us-east-1"
 _GLOBAL_TYPES = (
     "aws:acm/certificate:Certificate",
     "aws:acm/certificateValidation:CertificateValidation",
+    "aws:cloudwatch/eventRule:EventRule",
+    "aws:cloudwatch/eventTarget:EventTarget",
     "aws:cloudwatch/logDelivery:LogDelivery",
     "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
     "aws:cloudwatch/logDeliverySource:LogDeliverySource",
+    "aws:sqs/queue:Queue",
+    "aws:sqs/queuePolicy:QueuePolicy",
     "aws:wafv2/webAcl:WebAcl",
     "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -155,7 +155,7 @@ def _leaves(resource: Resource, prop: str) -> Iterator[str | None]:
             continue
         if isinstance(value, str):
             yield value
-        elif not is_list(value) and hasattr(value, "keys"):
+        elif isinstance(value, Mapping):
             steps.extend((value, inner) for inner in value)
         elif is_list(value):
             steps.extend((value, index) for index in range(len(value)))

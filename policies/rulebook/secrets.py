@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import documents
@@ -163,7 +163,7 @@ def _leaks_in(holder: Any, key: Any, path: str = "") -> Iterator[str]:
         yield from (f"The property {place} holds {leak.kind}." for leak in unmistakable(value))
     elif is_list(value):
         yield from through(range(len(value)), lambda index: _leaks_in(value, index, place))
-    elif hasattr(value, "keys"):
+    elif isinstance(value, Mapping):
         yield from through(list(value), lambda inner: _leaks_in(value, inner, place))
 
 

@@ -6,14 +6,14 @@ be told from a wish.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from . import documents
 from .documents import Statement
 from .links import sources, targets
 from .resource import Context, Resource, Stack, is_true
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each
-from .values import is_false, listed, show
+from .values import either, is_false, is_true_of_any, listed, show
 
 
 def _tokens(name: str) -> tuple[str, ...]:
@@ -30,6 +30,9 @@ LOGGING = _tokens("BucketLogging")
 OWNERSHIP = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
 ACLS = _tokens("BucketAcl")
 BALANCERS = ("aws:lb/loadBalancer:LoadBalancer", "aws:alb/loadBalancer:LoadBalancer")
+
+#: Who delivers logs that cannot be encrypted with a customer key: load balancers and S3 itself.
+_DELIVERIES = ("logdelivery.elasticloadbalancing.amazonaws.com", "logging.s3.amazonaws.com")
 
 _FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
@@ -48,25 +51,19 @@ def _block_public(stack: Stack, bucket: Resource) -> Iterator[Fault]:
 
 
 def _encrypted(stack: Stack, bucket: Resource) -> Iterator[Fault]:
-    """Where a service delivers logs that cannot use a customer key, S3's own encryption is as good as it gets."""
-    s3_does = bucket.urn in stack.shared(_delivered_to)
     configurations = sources(stack, bucket, "bucket", *ENCRYPTION)
-    if not configurations and not s3_does:
-        yield Fault("The bucket is encrypted with S3's own key; a KMS key is demanded.", bucket.urn)
-    for configuration in configurations:
-        for index in range(len(configuration.items("rules"))):
-            yield from (
-                Fault(said, configuration.urn) for said in _encryption_faults(configuration, index, s3_does=s3_does)
-            )
-        if not configuration.items("rules"):
-            yield Fault("The bucket's encryption has no rule.", configuration.urn)
+    rules = [(one, index) for one in configurations for index in range(len(one.items("rules")))]
+    faults = [Fault(said, one.urn) for one, index in rules for said in _encryption_faults(one, index)]
+    if not rules:
+        faults.append(Fault("The bucket is encrypted with S3's own key; a KMS key is demanded.", bucket.urn))
+    # Only what is not encrypted with a customer key has to have a reason for it.
+    if faults and not (_is_s3_s_own(rules) and _cannot_use_a_key(stack, bucket)):
+        yield from faults
 
 
-def _encryption_faults(configuration: Resource, index: int, *, s3_does: bool) -> Iterator[str]:
+def _encryption_faults(configuration: Resource, index: int) -> Iterator[str]:
     default = ("rules", index, "applyServerSideEncryptionByDefault")
     algorithm = configuration.section(*default, "sseAlgorithm")
-    if s3_does and algorithm == "AES256":
-        return
     if algorithm not in ("aws:kms", "aws:kms:dsse"):
         yield f"The bucket is encrypted with {show(algorithm)}; aws:kms is demanded."
         return
@@ -75,6 +72,28 @@ def _encryption_faults(configuration: Resource, index: int, *, s3_does: bool) ->
     # Encryption in two layers takes no bucket key.
     if algorithm == "aws:kms" and not is_true(configuration.section("rules", index, "bucketKeyEnabled")):
         yield "The bucket has no bucket key, so each object costs a request to KMS."
+
+
+def _is_s3_s_own(rules: Sequence[tuple[Resource, int]]) -> bool:
+    """Whether S3 encrypts with a key of its own, which it also does where nothing is said."""
+    algorithm = ("applyServerSideEncryptionByDefault", "sseAlgorithm")
+    return all(one.section("rules", index, *algorithm) == "AES256" for one, index in rules)
+
+
+def _cannot_use_a_key(stack: Stack, bucket: Resource) -> bool:
+    """Whether logs are delivered to the bucket by a service that cannot use a customer key."""
+    return either(
+        lambda: bucket.urn in stack.shared(_delivered_to),
+        lambda: is_true_of_any(sources(stack, bucket, "bucket", POLICY), _admits_delivery),
+    )
+
+
+def _admits_delivery(policy: Resource) -> bool:
+    try:
+        statements = documents.read(policy.section("policy"))
+    except documents.DocumentError:
+        return False
+    return any(one.allows and not {*one.services()}.isdisjoint(_DELIVERIES) for one in statements)
 
 
 def _tls_only(stack: Stack, bucket: Resource) -> Iterator[Fault]:

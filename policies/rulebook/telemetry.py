@@ -32,6 +32,8 @@ _PUBLISHERS = {
     "aws:rds/eventSubscription:EventSubscription": ("snsTopic", "events.rds.amazonaws.com"),
 }
 
+_ALARMS = ("aws:cloudwatch/metricAlarm:MetricAlarm", "aws:cloudwatch/compositeAlarm:CompositeAlarm")
+
 #: What publishing to an encrypted topic takes.
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
@@ -94,8 +96,19 @@ def _keys_of(stack: Stack, topic: Resource) -> tuple[Resource, ...]:
 
 
 def _services(stack: Stack, topic: Resource) -> tuple[str, ...]:
-    found = [service for token, (prop, service) in _PUBLISHERS.items() if sources(stack, topic, prop, token)]
-    return (ALARMS, *found)
+    """The services that publish to a topic in their own name. A target of EventBridge with a role uses the role."""
+    found = [
+        service
+        for token, (prop, service) in _PUBLISHERS.items()
+        if any("roleArn" not in publisher.props for publisher in sources(stack, topic, prop, token))
+    ]
+    return (*([ALARMS] if _rings(stack, topic) else []), *found)
+
+
+def _rings(stack: Stack, topic: Resource) -> bool:
+    """Whether alarms publish to a topic; where a stack declares none, those of another may."""
+    declared = tuple(stack.of(*_ALARMS))
+    return not declared or any(sources(stack, topic, "alarmActions", token) for token in _ALARMS)
 
 
 def _lets_publish(key: Resource, service: str) -> bool:

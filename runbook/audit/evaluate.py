@@ -81,6 +81,11 @@ def audit(captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES
     )
 
 
+def stack_of(captured: graph.Graph, context: Context) -> Stack:
+    """A captured graph as stack rules see it."""
+    return Stack(tuple(_seen(resource, resource.outputs) for resource in captured.resources), context)
+
+
 class _Judge:
     def __init__(self, captured: graph.Graph, context: Context) -> None:
         self._graph = captured
@@ -89,7 +94,7 @@ class _Judge:
         for resource in captured.resources:
             # As with the CLI, a component's arguments are its own business: rules judge what it makes.
             self._by_type.setdefault(resource.type, []).append(_seen(resource, resource.inputs))
-        self._stack = Stack(tuple(_seen(resource, resource.outputs) for resource in captured.resources), context)
+        self._stack = stack_of(captured, context)
         self.findings: list[Finding] = []
         self.not_evaluated: list[NotEvaluated] = []
         self.judgements = 0

@@ -100,6 +100,7 @@ _ARNS = {
     "aws:acm/certificate:Certificate": "acm|certificate/{uuid}",
     "aws:autoscaling/group:Group": "autoscaling|autoScalingGroup:{uuid}:autoScalingGroupName/{name}",
     "aws:autoscaling/policy:Policy": "autoscaling|scalingPolicy:{uuid}:policyName/{name}",
+    "aws:cloudwatch/eventRule:EventRule": "events|rule/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "logs|log-group:{name}",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch|alarm:{name}",
     "aws:ec2/eip:Eip": "ec2|elastic-ip/{id}",

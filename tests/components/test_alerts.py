@@ -50,11 +50,12 @@ def test_every_topic_is_encrypted_with_the_component_s_own_key(graph):
     assert key.inputs["enableKeyRotation"] is True
 
 
-def test_the_key_serves_two_services_and_only_for_the_account_s_own_alerts(graph):
+def test_the_key_serves_three_services_and_only_for_the_account_s_own_alerts(graph):
     policy = statements(graph.one("aws:kms/key:Key").inputs["policy"])
     services = {sid: s["Principal"]["Service"] for sid, s in policy.items() if "Service" in s["Principal"]}
     assert services == {
         "CloudWatchEncrypts": "cloudwatch.amazonaws.com",
+        "PrometheusEncrypts": "aps.amazonaws.com",
         "RdsEncrypts": "events.rds.amazonaws.com",
     }
     for sid in services:
@@ -78,6 +79,7 @@ def test_a_topic_takes_messages_of_the_account_s_alarms_and_database_over_tls_an
         }
         account = json.dumps({"StringEquals": {"aws:SourceAccount": ACCOUNT}})
         assert allowed == {
+            ("aps.amazonaws.com", "sns:GetTopicAttributes", "sns:Publish", topic, account),
             ("cloudwatch.amazonaws.com", "sns:Publish", topic, account),
             ("events.rds.amazonaws.com", "sns:Publish", topic, account),
         }

@@ -459,6 +459,8 @@ FLEET = {
     ),
 }
 
+GROUP_IS = {"name": "AutoScalingGroupName", "value": Ref("group", "name")}
+
 STACK_RULES = ("ec2-ssm-managed", "asg-scales-on-cpu-and-memory", "asg-memory-metric-is-fed")
 
 
@@ -478,6 +480,10 @@ def unscaled(sentence, name="group"):
 
 def granted(*statements):
     return ("metrics", ("policy",), document(*statements))
+
+
+def shell(command):
+    return {"action": "aws:runShellScript", "name": "run", "inputs": {"runCommand": [command]}}
 
 
 def steps(*inputs):
@@ -535,6 +541,7 @@ def test_a_whole_chain_breaks_no_rule(preview):
         (("memory", (*CUSTOM, "metricDimensions", 0, "name"), "InstanceId"), NO_MEMORY),
         (("memory", (*CUSTOM, "metricDimensions", 0, "value"), "another"), NO_MEMORY),
         (("memory", (*CUSTOM, "metricDimensions"), ABSENT), NO_MEMORY),
+        (("memory", (*CUSTOM, "metricDimensions"), [GROUP_IS, {"name": "device", "value": "x"}]), NO_MEMORY),
         (("memory", (*CUSTOM, "statistic"), "Minimum"), NO_MEMORY),
         (("memory", ("autoscalingGroupName",), "another"), NO_MEMORY),
         (
@@ -558,15 +565,26 @@ def test_a_whole_chain_breaks_no_rule(preview):
         (granted(allow("*"), {**allow("cloudwatch:*"), "Effect": "Deny"}), MAY_NOT_PUT),
         (("metrics", ("policy",), "no JSON"), MAY_NOT_PUT),
         (granted(put_where("StringEquals", "Other")), MAY_NOT_PUT),
+        (granted(put_where("StringEquals", "CWAgent"), put_where("StringEquals", "Other")), {}),
+        (granted({**put_where("StringEquals", "CWAgent"), "Effect": "Deny"}), MAY_NOT_PUT),
+        (granted({**PUT_METRICS, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}), {}),
+        (granted({**PUT_METRICS, "Condition": {"NumericEquals": {"cloudwatch:namespace": "1"}}}), {}),
         (granted(put_where("StringNotEquals", "CWAgent")), MAY_NOT_PUT),
         (granted(put_where("StringLike", "CW*")), {}),
         (("metrics", ("role",), "another"), MAY_NOT_PUT),
         (steps(CONFIGURE), unfed(NO_INSTALL)),
+        (steps(altered(INSTALL, "inputs", "name", to="AmazonSSMAgent"), CONFIGURE), unfed(NO_INSTALL)),
+        (steps(shell("dnf install -y amazon-cloudwatch-agent"), CONFIGURE), {}),
+        (steps(shell("dnf install -y collectd"), CONFIGURE), unfed(NO_INSTALL)),
+        (steps(shell("dnf remove -y amazon-cloudwatch-agent"), CONFIGURE), unfed(NO_INSTALL)),
+        (steps(INSTALL, shell("amazon-cloudwatch-agent-ctl -a fetch-config -c file:/a.json")), unfed(NO_CONFIGURATION)),
+        (steps(INSTALL, shell("collectd -c ssm:{{ configuration }}")), unfed(NO_CONFIGURATION)),
         (steps(INSTALL), unfed(NO_CONFIGURATION)),
         (steps(altered(INSTALL, "inputs", "action", to="Uninstall"), CONFIGURE), unfed(NO_INSTALL)),
         (("document", ("content",), "steps: none"), unfed(NO_INSTALL, NO_CONFIGURATION)),
         (("agent", ("targets",), [{"key": "InstanceIds", "values": ["*"]}]), unfed(NO_INSTALL, NO_CONFIGURATION)),
         (("agent", ("targets", 0, "values", 0), "another"), unfed(NO_INSTALL, NO_CONFIGURATION)),
+        (("agent", ("targets", 0, "key"), "tag:Name"), unfed(NO_INSTALL, NO_CONFIGURATION)),
         (("agent", ("targets",), ABSENT), unfed(NO_INSTALL, NO_CONFIGURATION)),
         (("agent", ("parameters",), ABSENT), unfed(NO_CONFIGURATION)),
         (("agent", ("parameters", "configuration"), "/another"), unfed(NO_CONFIGURATION)),
@@ -683,6 +701,14 @@ def test_aws_s_own_documents_do_as_well():
     given = {"optionalConfigurationSource": "ssm", "optionalConfigurationLocation": Ref("config", "name")}
     configure = {"name": "AmazonCloudWatch-ManageAgent", "parameters": {"action": "configure", **given}}
     token = "aws:ssm/association:Association"
+    for wrong in (
+        {**install, "parameters": {"action": "Uninstall", "name": "AmazonCloudWatchAgent"}},
+        {**install, "parameters": {"action": "Install", "name": "AmazonSSMAgent"}},
+        {**install, "name": "AWS-RunShellScript"},
+    ):
+        runs = {"install": wrong, "configure": configure}
+        extra = {name: (token, {**run, "targets": targets}) for name, run in runs.items()}
+        assert said_of(without=["agent", "document"], extra=extra) == unfed(NO_INSTALL)
     both = {
         "install": (token, {**install, "targets": targets}),
         "configure": (token, {**configure, "targets": targets}),
@@ -692,13 +718,24 @@ def test_aws_s_own_documents_do_as_well():
     assert said_of(without=["agent", "document"], extra={"configure": both["configure"]}) == unfed(NO_INSTALL)
 
 
-def test_the_agent_may_be_installed_at_the_first_boot():
-    script = base64.b64encode(b"#!/bin/bash\ndnf install -y amazon-cloudwatch-agent\n").decode()
-    changes = [
-        ("template", ("userData",), script),
-        steps(CONFIGURE),
-    ]
-    assert said_of(*changes) == {}
+@pytest.mark.parametrize(("package", "said"), [("amazon-cloudwatch-agent", {}), ("nginx", unfed(NO_INSTALL))])
+def test_the_agent_may_be_installed_at_the_first_boot(package, said):
+    script = base64.b64encode(f"#!/bin/bash\ndnf install -y {package}\n".encode()).decode()
+    assert said_of(("template", ("userData",), script), steps(CONFIGURE)) == said
+
+
+def test_the_configuration_may_be_the_parameter_s_value():
+    without = ("config", ("insecureValue",), ABSENT)
+    assert said_of(without, ("config", ("value",), json.dumps(AGENT_CONFIG))) == {}
+    assert said_of(without) == unfed(("The agent's configuration collects no metrics.", "config"))
+
+
+def test_a_policy_that_is_still_to_be_made_is_none_of_aws():
+    own = {
+        "own": ("aws:iam/policy:Policy", {"policy": document(allow("s3:GetObject"))}),
+        "attached": (ATTACHMENT, {"role": Ref("role", "name"), "policyArn": Ref("own", "arn")}),
+    }
+    assert said_of(without=["core"], extra=own, preview=True) == unmanaged("bastion", "template")
 
 
 def test_a_group_that_does_not_scale_on_memory_needs_no_agent():
@@ -714,9 +751,9 @@ def test_cpu_may_be_a_metric_of_one_s_own():
     }
     tracking = {"targetValue": 70, "customizedMetricSpecification": metric}
     assert said_of(("cpu", TRACKING, tracking)) == {}
-    assert (
-        said_of(("cpu", TRACKING, tracking | {"customizedMetricSpecification": {**metric, "namespace": "x"}})) == NO_CPU
-    )
+    for wrong in ({"namespace": "x"}, {"metricName": "x"}, {"metricDimensions": []}):
+        changed = tracking | {"customizedMetricSpecification": {**metric, **wrong}}
+        assert said_of(("cpu", TRACKING, changed)) == NO_CPU
 
 
 @pytest.mark.parametrize(

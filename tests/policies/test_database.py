@@ -95,6 +95,7 @@ CHANGES = [
     ("storageEncrypted", False, NO_ENCRYPTION),
     ("storageEncrypted", "false", NO_ENCRYPTION),
     ("storageEncrypted", 1, NO_ENCRYPTION),
+    ("allocatedStorage", ABSENT, {}),
     ("engineVersion", "17.4", {}),
     ("engineVersion", 16, {}),
     ("engineVersion", "12.9", unsupported("12.9")),
@@ -144,6 +145,8 @@ CHANGES = [
         "sun:05:00-sun:05:15",
         windowed("The database's maintenance window takes 15 minutes; RDS wants 30 at least."),
     ),
+    ("backupWindow", "03:00-03:30", {}),
+    ("maintenanceWindow", "sun:05:00-sun:05:30", {}),
     ("maintenanceWindow", "Sun:04:00-Sun:05:00", {}),
     (
         "maintenanceWindow",
@@ -358,6 +361,11 @@ def test_a_replica_has_engine_credentials_and_encryption_from_its_source():
     }
 
 
+def test_a_key_alone_encrypts_no_database_that_is_not_a_replica():
+    changed = altered(BAG, storageEncrypted=ABSENT, kmsKeyId="arn:aws:kms:…")
+    assert broken(changed) == {"rds-encrypted": ["The database's storage is not encrypted."]}
+
+
 @pytest.mark.parametrize(
     "source", [{"snapshotIdentifier": "rds:platform"}, {"restoreToPointInTime": {"useLatestRestorableTime": True}}]
 )
@@ -497,6 +505,12 @@ def test_one_change_breaks_one_rule_of_the_stack(change, said):
 
 def test_a_stack_without_a_subscription_is_told_so():
     assert said_of(without=["events"]) == ALL_SILENT
+
+
+def test_a_database_that_aws_names_is_known_by_the_dependency():
+    unnamed = {**STACK, "database": (INSTANCE, {**BAG, "parameterGroupName": Ref("parameters", "name")})}
+    resources = declared(unnamed, ("database", ("identifier",), UNKNOWN), preview=True)
+    assert stack_faults(RULES["rds-event-subscription"], *resources) == []
 
 
 def test_two_subscriptions_together_may_tell_everything():

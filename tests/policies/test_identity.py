@@ -176,6 +176,13 @@ ANY_SERVICE = "The policy allows iam:PassRole to any service: no condition on ia
             ANY_ROLE,
         ),
         (altered(PASS, "Condition", to=ABSENT), passing(ANY_SERVICE)),
+        ({**PASS, "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}}, passing(ANY_SERVICE)),
+        ({**PASS, "Condition": {"StringEquals": {"iam:PassedToService": []}}}, passing(ANY_SERVICE)),
+        ({**altered(PASS, "Resource", to=ABSENT), "NotResource": BUCKET}, ANY_ROLE),
+        (
+            {**ALLOW, "Action": "s?:GetObject", "Resource": "*"},
+            wide("The policy allows s?:GetObject on every resource."),
+        ),
         ({**PASS, "Condition": {"StringLike": {"iam:PassedToService": "*"}}}, passing(ANY_SERVICE)),
         (
             {**PASS, "Condition": {"StringNotEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}},
@@ -254,6 +261,10 @@ ANYONE = {"iam-trust-scoped": ["The trust policy lets anyone take the role."]}
             stranger("scheduler.amazonaws.com"),
         ),
         ({**TRUST, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:123456789012:schedule/*"}}}, {}),
+        (
+            {**TRUST, "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}},
+            stranger("scheduler.amazonaws.com"),
+        ),
         (
             {**TRUST, "Principal": {"Service": ["ec2.amazonaws.com", "backup.amazonaws.com"]}, "Condition": {}},
             stranger("backup.amazonaws.com"),

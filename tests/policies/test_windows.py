@@ -45,6 +45,12 @@ def test_a_daily_window_comes_every_day(begin, length):
     assert found == tuple(Window(day * DAY + begin, length) for day in range(7))
 
 
+def test_windows_that_only_touch_do_not_meet():
+    assert not Window(0, 60).meets(Window(60, 60))
+    assert not Window(60, 60).meets(Window(0, 60))
+    assert not Window(WEEK - 60, 60).meets(Window(0, 60))
+
+
 def test_sunday_night_goes_over_into_monday():
     assert weekly("sun:23:30-mon:00:30") == Window(6 * DAY + 23 * 60 + 30, 60)
     assert weekly("sun:23:30-mon:00:30").meets(Window(0, 1))

@@ -59,6 +59,18 @@ config:
     requests_per_5_minutes: 20000
   learning-platform:alerts_email: platform-staging@learning.example
   learning-platform:protect: true
+  learning-platform:escalation:
+    time_zone: America/Detroit
+    contacts:
+      ana: {name: Ana Diaz, email: ana.diaz@learning.example, phone: "+447700900141"}
+      ben: {name: Ben Okoro, email: ben.okoro@learning.example, phone: "+447700900142"}
+    rotation: {first_hand_over: "2026-01-05T09:00", order: [ana, ben]}
+    channels:
+      slack_webhook_secret: arn:aws:secretsmanager:us-east-1:528846019273:secret:learning-platform/slack-Qd7xTr
+      email_sender: alerts@learning.example
+      email_identity: arn:aws:ses:us-east-1:528846019273:identity/learning.example
+      sms_number: arn:aws:sms-voice:us-east-1:528846019273:phone-number/phone-3f9a1c5b7d2e8f4a6c1b9d0e3f1a2b3c
+      voice_number: arn:aws:sms-voice:us-east-1:528846019273:phone-number/phone-8c2e4b9a1f3d5e7b0c2a4f6d8e1f2a3b
 """
 
 DEV = """\
@@ -77,6 +89,7 @@ PROD = (
     .replace("retention_days: 90", "retention_days: 365")
     .replace(".20.0.0", ".30.0.0")
     .replace(".120.0.0", ".130.0.0")
+    + "  learning-platform:audit: {trail: {lock_mode: compliance}}\n"
 )
 
 

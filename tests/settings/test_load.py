@@ -97,6 +97,7 @@ def test_an_empty_file_misses_every_group_and_nothing_else(tmp_path):
         "access",
         "database",
         "web",
+        "escalation",
         "alerts_email",
     }
 
@@ -321,4 +322,4 @@ def test_a_mistake_ends_a_run_without_a_traceback(tmp_path):
     capture(program, stack="staging", config={}, root=folder)
     assert isinstance(caught[0], pulumi.RunError)
     assert "Traceback" not in str(caught[0])
-    assert len(caught[0].problems) == 11
+    assert len(caught[0].problems) == 12

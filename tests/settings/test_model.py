@@ -22,6 +22,21 @@ MINIMAL = {
     "access": {"admin_cidrs": []},
     "database": {"backup_window": "03:00-04:00", "maintenance_window": "Sun:05:00-Sun:06:00"},
     "web": {"domain": DOMAIN},
+    "escalation": {
+        "time_zone": "America/Detroit",
+        "contacts": {
+            key: {"name": key, "email": f"{key}@learning.example", "phone": f"+44770090014{digit}"}
+            for digit, key in enumerate(("ana", "ben"))
+        },
+        "rotation": {"first_hand_over": "2026-01-05T09:00", "order": ["ana", "ben"]},
+        "channels": {
+            "slack_webhook_secret": "arn:aws:secretsmanager:us-east-1:528846019273:secret:slack-AbCdEf",
+            "email_sender": "alerts@learning.example",
+            "email_identity": "arn:aws:ses:us-east-1:528846019273:identity/learning.example",
+            "sms_number": f"arn:aws:sms-voice:us-east-1:528846019273:phone-number/phone-{'3f' * 16}",
+            "voice_number": f"arn:aws:sms-voice:us-east-1:528846019273:phone-number/phone-{'8c' * 16}",
+        },
+    },
     "alerts_email": "team@learning.example",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -25,10 +26,12 @@ def errors(text):
 
 
 def sections(model=Settings):
+    """A section and all below it: in its fields, in their lists and in their mappings."""
     yield model
     for field in model.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from sections(field.annotation)
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from sections(inner)
 
 
 def test_the_file_is_what_the_command_prints():

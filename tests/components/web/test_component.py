@@ -316,7 +316,7 @@ def test_the_memory_metric_is_fed_from_end_to_end(graph):
     (taken,) = content["parameters"]
     assert association.inputs["parameters"] == {taken: parameter.inputs["name"]}
     configure = content["mainSteps"][1]["inputs"]["runCommand"][-1]
-    assert configure.endswith(f"-a fetch-config -m ec2 -s -c 'ssm:{{{{ {taken} }}}}'")
+    assert configure.endswith(f"-a append-config -m ec2 -s -c 'ssm:{{{{ {taken} }}}}'")
 
     # The group's instances have a role that Systems Manager manages and that may write this metric and read that name.
     assert sources(graph, group, "launchTemplate") == {(template.type, template.name)}
@@ -534,6 +534,7 @@ def test_the_tier_hands_over_what_others_build_on():
     graph = capture(program)
     balancer, target = graph.one(LOAD_BALANCER).outputs, graph.one("aws:lb/targetGroup:TargetGroup").outputs
     assert graph.exports == {
+        "firewall_log_group_name": "aws-waf-logs-learning-platform-staging-web",
         "access_log_bucket": graph.one("aws:s3/bucket:Bucket").outputs["bucket"],
         "alb_security_group_id": graph.one(SECURITY_GROUP, "web-alb").id,
         "app_security_group_id": graph.one(SECURITY_GROUP, "web-app").id,

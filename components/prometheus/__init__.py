@@ -1,0 +1,19 @@
+"""Prometheus and Grafana: metrics kept, judged and shown beside CloudWatch (``001_… §1``)."""
+
+from .alerting import Alerting, AlertingArgs
+from .component import Prometheus, PrometheusArgs
+from .plan import Panel, PrometheusRule, panels_of, rules_of
+from .viewer import Grafana, GrafanaArgs
+
+__all__ = [
+    "Alerting",
+    "AlertingArgs",
+    "Grafana",
+    "GrafanaArgs",
+    "Panel",
+    "Prometheus",
+    "PrometheusArgs",
+    "PrometheusRule",
+    "panels_of",
+    "rules_of",
+]

@@ -1,0 +1,1 @@
+"""Takes an acknowledgement and stops the escalation."""

@@ -1,0 +1,1 @@
+"""Opens, clears and closes escalations: reads what alarms say, and keeps the record for the state machine."""

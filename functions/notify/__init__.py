@@ -1,0 +1,1 @@
+"""Sends one rung of an escalation through its channel."""

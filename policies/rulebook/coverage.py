@@ -1,0 +1,505 @@
+"""Alarm coverage: what should be watched of each resource, and whether an alarm does.
+
+``WATCHES`` is the table: AWS's recommended alarms for each resource type, and what the run books add. A line is covered
+by an alarm that acts, looks at the line's metrics of that resource, and rings in the line's example. How early it rings
+is the business of ``mon-threshold-matrix``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pulumi_policy.proxy import UnknownValueError
+
+from . import alarms, links
+from .alarms import ALARM, Values
+from .resource import Resource, Stack
+from .rule import Fault, Level, Rule, Severity, StackRule, each
+from .values import listed, number
+
+COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+
+GROUP = "aws:autoscaling/group:Group"
+BALANCERS = ("aws:lb/loadBalancer:LoadBalancer", "aws:alb/loadBalancer:LoadBalancer")
+TARGET_GROUPS = ("aws:lb/targetGroup:TargetGroup", "aws:alb/targetGroup:TargetGroup")
+SERVICE = "aws:ecs/service:Service"
+DATABASE = "aws:rds/instance:Instance"
+HOST = "aws:ec2/instance:Instance"
+GATEWAY = "aws:ec2/natGateway:NatGateway"
+CERTIFICATE = "aws:acm/certificate:Certificate"
+WEB_ACL = "aws:wafv2/webAcl:WebAcl"
+TOPIC = "aws:sns/topic:Topic"
+FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+FUNCTION = "aws:lambda/function:Function"
+QUEUE = "aws:sqs/queue:Queue"
+MACHINE = "aws:sfn/stateMachine:StateMachine"
+TABLE = "aws:dynamodb/table:Table"
+SCHEDULES = "aws:scheduler/scheduleGroup:ScheduleGroup"
+EVENT_RULE = "aws:cloudwatch/eventRule:EventRule"
+EVENT_TARGET = "aws:cloudwatch/eventTarget:EventTarget"
+VAULT = "aws:backup/vault:Vault"
+LOG_DETECTOR = "aws:cloudwatch/logAnomalyDetector:LogAnomalyDetector"
+DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
+
+_GIB = 1024**3
+
+#: How resources say where their messages go when nobody can deal with them.
+_DEAD_LETTERS = (
+    ("redrivePolicy", QUEUE),
+    ("redrivePolicy", "aws:sqs/redrivePolicy:RedrivePolicy"),
+    ("redrivePolicy", "aws:sns/topicSubscription:TopicSubscription"),
+    ("deadLetterConfig", EVENT_TARGET),
+    ("deadLetterConfig", FUNCTION),
+    ("target", "aws:scheduler/schedule:Schedule"),
+)
+
+State = Literal["present", "missing", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A line of the table. ``told``: when somebody is to be told, about one resource.
+
+    ``bad``: an example in which the alarm must ring, or None where what is bad depends on what is usual.
+    ``silence``: the metric's absence must ring too. ``outage``: a composite alarm must listen, which pages at once.
+    ``when``: which resources of the types it is for; None for all.
+    """
+
+    types: tuple[str, ...]
+    namespace: str
+    metrics: tuple[str, ...]
+    told: str
+    bad: Callable[[Resource], Values] | None
+    silence: bool = False
+    outage: bool = False
+    when: Callable[[Stack, Resource], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What became of one line for one resource. ``alarms``: names of those that cover it."""
+
+    resource: Resource
+    watch: Watch
+    state: State
+    alarms: tuple[str, ...] = ()
+
+
+def _at(**values: float) -> Callable[[Resource], Values]:
+    return lambda _resource: values
+
+
+def _many(*metrics: str) -> Callable[[Resource], Values]:
+    """An example with far too much of everything."""
+    return lambda _resource: dict.fromkeys(metrics, 1e12)
+
+
+def _none(*metrics: str) -> Callable[[Resource], Values]:
+    return lambda _resource: dict.fromkeys(metrics, 0.0)
+
+
+def _is_application(_: Stack, balancer: Resource) -> bool:
+    return balancer.section("loadBalancerType") in (None, "application")
+
+
+def _speaks_http(_: Stack, group: Resource) -> bool:
+    return group.section("protocol") in ("HTTP", "HTTPS")
+
+
+def _earns_credits(_: Stack, database: Resource) -> bool:
+    return str(database.section("instanceClass")).startswith("db.t")
+
+
+def _has_insights(_: Stack, database: Resource) -> bool:
+    return database.section("performanceInsightsEnabled") in (True, "true")
+
+
+def _is_public(_: Stack, gateway: Resource) -> bool:
+    return gateway.section("connectivityType") in (None, "public")
+
+
+def _can_grow(_: Stack, group: Resource) -> bool:
+    return bool(group.section("maxSize") != group.section("minSize"))
+
+
+def _takes_dead_letters(stack: Stack, queue: Resource) -> bool:
+    return any(
+        holder.urn != queue.urn for prop, token in _DEAD_LETTERS for holder in stack.referring(queue, prop, token)
+    )
+
+
+def _is_worked_off(stack: Stack, queue: Resource) -> bool:
+    return not _takes_dead_letters(stack, queue)
+
+
+def _loses_events(stack: Stack, rule: Resource) -> bool:
+    """Whether a target of a rule has no dead-letter queue: its failures are then seen by this metric alone."""
+    targets = links.sources(stack, rule, "rule", EVENT_TARGET)
+    return not targets or any(not target.section("deadLetterConfig", "arn") for target in targets)
+
+
+def _short(group: Resource) -> Values:
+    least = number(group.section("minSize")) or 0
+    return {"GroupInServiceInstances": least - 1}
+
+
+def _lagging(group: Resource) -> Values:
+    least = number(group.section("minSize")) or 0
+    return {"GroupDesiredCapacity": least, "GroupInServiceInstances": least - 1}
+
+
+def _full(group: Resource) -> Values:
+    return {"GroupDesiredCapacity": number(group.section("maxSize")) or 0}
+
+
+def _low_storage(database: Resource) -> Values:
+    return {"FreeStorageSpace": 0.1 * (number(database.section("allocatedStorage")) or 0) * _GIB}
+
+
+def _slow_function(function: Resource) -> Values:
+    return {"Duration": (number(function.section("timeout")) or 3) * 1000}
+
+
+def _group(namespace: str, *metrics: str, told: str, bad: Callable[[Resource], Values] | None, **more: Any) -> Watch:
+    return Watch(types=(GROUP,), namespace=namespace, metrics=metrics, told=told, bad=bad, **more)
+
+
+def _rds(metric: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
+    return Watch(types=(DATABASE,), namespace="AWS/RDS", metrics=(metric,), told=told, bad=bad, **more)
+
+
+def _elb(*metrics: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
+    return Watch(
+        types=BALANCERS,
+        namespace="AWS/ApplicationELB",
+        metrics=metrics,
+        told=told,
+        bad=bad,
+        when=_is_application,
+        **more,
+    )
+
+
+def _targets(metric: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
+    return Watch(
+        types=TARGET_GROUPS,
+        namespace="AWS/ApplicationELB",
+        metrics=(metric,),
+        told=told,
+        bad=bad,
+        when=_speaks_http,
+        **more,
+    )
+
+
+def _counted(
+    token: str, namespace: str, metric: str, told: str, when: Callable[[Stack, Resource], bool] | None = None
+) -> Watch:
+    """A metric that counts what must not happen at all."""
+    return Watch(types=(token,), namespace=namespace, metrics=(metric,), told=told, bad=_many(metric), when=when)
+
+
+#: Type -> what should be watched. Sources: "Recommended alarms", CloudWatch User Guide; ``004_… Key Metrics to
+#: Monitor``; ``001_… §1`` (network traffic, uptime); ``000_… §5`` (scaling events).
+WATCHES: tuple[Watch, ...] = (
+    _group("AWS/EC2", "CPUUtilization", told="its CPU is busy", bad=_at(CPUUtilization=100.0)),
+    _group("CWAgent", "mem_used_percent", told="its memory is used up", bad=_at(mem_used_percent=100.0)),
+    _group(
+        "CWAgent", "mem_used_percent", told="nothing reports its memory", bad=_none("mem_used_percent"), silence=True
+    ),
+    _group("CWAgent", "disk_used_percent", told="its disks are full", bad=_at(disk_used_percent=100.0)),
+    _group("AWS/EC2", "NetworkIn", told="unusual traffic reaches it", bad=None),
+    _group("AWS/EC2", "NetworkOut", told="unusual traffic leaves it", bad=None),
+    _group("AWS/EC2", "StatusCheckFailed", told="a server of it fails", bad=_at(StatusCheckFailed=1.0)),
+    _group("AWS/AutoScaling", "GroupInServiceInstances", told="too few servers run", bad=_short, silence=True),
+    _group(
+        "AWS/AutoScaling",
+        "GroupDesiredCapacity",
+        "GroupInServiceInstances",
+        told="it does not get the servers it wants",
+        bad=_lagging,
+    ),
+    _group("AWS/AutoScaling", "GroupDesiredCapacity", told="it stays at its maximum", bad=_full, when=_can_grow),
+    _elb("TargetResponseTime", told="answers are slow", bad=_at(TargetResponseTime=60.0)),
+    _elb(
+        "HTTPCode_Target_5XX_Count",
+        "RequestCount",
+        told="requests fail",
+        bad=_at(HTTPCode_Target_5XX_Count=1e6, HTTPCode_ELB_5XX_Count=0.0, RequestCount=1e6),
+    ),
+    _elb(
+        "HTTPCode_ELB_5XX_Count",
+        "RequestCount",
+        told="it fails most requests itself",
+        bad=_at(HTTPCode_Target_5XX_Count=0.0, HTTPCode_ELB_5XX_Count=1e6, RequestCount=1e6),
+        outage=True,
+    ),
+    _elb("RejectedConnectionCount", told="it turns connections away", bad=_many("RejectedConnectionCount")),
+    _targets("UnHealthyHostCount", "a target is not healthy", _many("UnHealthyHostCount")),
+    _targets("HealthyHostCount", "no target is healthy", _none("HealthyHostCount"), silence=True, outage=True),
+    *(
+        Watch(types=(SERVICE,), namespace=namespace, metrics=(metric,), told=told, bad=bad, silence=silence)
+        for namespace, metric, told, bad, silence in (
+            ("AWS/ECS", "CPUUtilization", "its CPU is busy", _at(CPUUtilization=100.0), False),
+            ("AWS/ECS", "MemoryUtilization", "its memory is used up", _at(MemoryUtilization=100.0), False),
+            ("ECS/ContainerInsights", "RunningTaskCount", "no task runs", _none("RunningTaskCount"), True),
+        )
+    ),
+    _rds("CPUUtilization", "its CPU is busy", _at(CPUUtilization=100.0)),
+    _rds("CPUUtilization", "it is silent", _none("CPUUtilization"), silence=True, outage=True),
+    _rds("DatabaseConnections", "its connections are used up", _many("DatabaseConnections")),
+    _rds("FreeStorageSpace", "its storage is nearly full", _low_storage),
+    _rds("FreeStorageSpace", "its storage is used up", _none("FreeStorageSpace"), outage=True),
+    _rds("FreeableMemory", "its memory is used up", _none("FreeableMemory")),
+    _rds("ReadLatency", "its disk is slow to read", _many("ReadLatency")),
+    _rds("WriteLatency", "its disk is slow to write", _many("WriteLatency")),
+    _rds("DiskQueueDepth", "its disk cannot keep up", _many("DiskQueueDepth")),
+    _rds("DBLoad", "its sessions wait", _many("DBLoad"), when=_has_insights),
+    _rds("MaximumUsedTransactionIDs", "its transaction ids run out", _many("MaximumUsedTransactionIDs")),
+    _rds("EBSIOBalance%", "its disk's burst of operations ends", _none("EBSIOBalance%")),
+    _rds("EBSByteBalance%", "its disk's burst of bytes ends", _none("EBSByteBalance%")),
+    _rds("CPUCreditBalance", "its CPU credits end", _none("CPUCreditBalance"), when=_earns_credits),
+    _counted(HOST, "AWS/EC2", "StatusCheckFailed", "it fails its status checks"),
+    Watch(
+        types=(HOST,),
+        namespace="AWS/EC2",
+        metrics=("CPUUtilization",),
+        told="its CPU is busy",
+        bad=_at(CPUUtilization=100.0),
+    ),
+    _counted(GATEWAY, "AWS/NATGateway", "ErrorPortAllocation", "it has no port left", _is_public),
+    Watch(
+        types=(GATEWAY,),
+        namespace="AWS/NATGateway",
+        metrics=("PacketsDropCount",),
+        told="it drops packets",
+        bad=_at(PacketsDropCount=1e6, PacketsOutToDestination=1e6, PacketsOutToSource=1e6),
+    ),
+    Watch(
+        types=(CERTIFICATE,),
+        namespace="AWS/CertificateManager",
+        metrics=("DaysToExpiry",),
+        told="it is about to expire",
+        bad=_at(DaysToExpiry=1.0),
+    ),
+    _counted(WEB_ACL, "AWS/WAFV2", "BlockedRequests", "it blocks many requests"),
+    _counted(TOPIC, "AWS/SNS", "NumberOfNotificationsFailed", "its messages do not arrive"),
+    _counted(LOG_DETECTOR, "AWS/Logs", "AnomalyCount", "the log says something new"),
+    _counted(FUNCTION, "AWS/Lambda", "Errors", "it fails"),
+    _counted(FUNCTION, "AWS/Lambda", "Throttles", "it is held back"),
+    Watch(
+        types=(FUNCTION,),
+        namespace="AWS/Lambda",
+        metrics=("Duration",),
+        told="it nearly runs out of time",
+        bad=_slow_function,
+    ),
+    _counted(QUEUE, "AWS/SQS", "ApproximateAgeOfOldestMessage", "its messages wait", _is_worked_off),
+    _counted(QUEUE, "AWS/SQS", "ApproximateNumberOfMessagesVisible", "a message lies in it", _takes_dead_letters),
+    _counted(MACHINE, "AWS/States", "ExecutionsFailed", "it fails"),
+    _counted(MACHINE, "AWS/States", "ExecutionsTimedOut", "it takes too long"),
+    _counted(MACHINE, "AWS/States", "ExecutionsAborted", "it is stopped by hand"),
+    _counted(MACHINE, "AWS/States", "ExecutionThrottled", "it is held back"),
+    *(
+        Watch(
+            types=(TABLE,),
+            namespace="AWS/DynamoDB",
+            metrics=(metric,),
+            told=told,
+            bad=_at(**{"ReadThrottleEvents": 0.0, "WriteThrottleEvents": 0.0, metric: 1e6}),
+        )
+        for metric, told in (
+            ("ReadThrottleEvents", "its readers are held back"),
+            ("WriteThrottleEvents", "its writers are held back"),
+        )
+    ),
+    *(
+        Watch(types=(SCHEDULES,), namespace="AWS/Scheduler", metrics=(metric,), told=told, bad=None)
+        for metric, told in (
+            ("InvocationDroppedCount", "a run is dropped"),
+            ("InvocationThrottleCount", "a run is held back"),
+            ("InvocationsFailedToBeSentToDeadLetterCount", "a failed run is lost"),
+            ("TargetErrorThrottledCount", "a target is held back"),
+        )
+    ),
+    _counted(EVENT_RULE, "AWS/Events", "FailedInvocations", "an event does not reach its target", _loses_events),
+    Watch(
+        types=(VAULT,),
+        namespace="AWS/Backup",
+        metrics=("NumberOfBackupJobsFailed",),
+        told="a backup fails",
+        bad=None,
+    ),
+    Watch(
+        types=(DISTRIBUTION,),
+        namespace="AWS/CloudFront",
+        metrics=("5xxErrorRate",),
+        told="requests fail",
+        bad=lambda _: {"5xxErrorRate": 100.0},
+    ),
+    _counted(DISTRIBUTION, "AWS/CloudFront", "OriginLatency", "its origin is slow"),
+)
+
+#: What a metric filter counts has a name of its own, so its line is made from the resource.
+_FILTERED = "what it counts piles up"
+
+#: Dimensions that are neither id, ARN nor name: type -> where the value stands.
+_DIMENSIONS: Mapping[str, tuple[str, ...]] = {
+    DATABASE: ("identifier",),
+    LOG_DETECTOR: ("detectorName",),
+    WEB_ACL: ("visibilityConfig", "metricName"),
+}
+
+TYPES = frozenset({FILTER, *(token for watch in WATCHES for token in watch.types)})
+
+_BY_TYPE: Mapping[str, tuple[Watch, ...]] = {
+    token: tuple(watch for watch in WATCHES if token in watch.types) for token in TYPES
+}
+
+
+def coverage(stack: Stack) -> Iterator[Cover]:
+    """Every line for every resource of the stack's home region, in order of type and registration.
+
+    CloudWatch keeps a region's metrics to itself, and its topics too, so what stands in another region is not judged.
+    """
+    for token in sorted(TYPES):
+        for resource in stack.of(token):
+            if not _is_abroad(stack, resource):
+                for watch in _watches(stack, resource):
+                    try:
+                        yield _cover(stack, resource, watch)
+                    except UnknownValueError:
+                        yield Cover(resource, watch, "unknown")
+
+
+def _is_abroad(stack: Stack, resource: Resource) -> bool:
+    region = resource.section("region")
+    return bool(region and stack.context.regions and region != stack.context.regions[0])
+
+
+def _watches(stack: Stack, resource: Resource) -> Iterator[Watch]:
+    if resource.type == FILTER:
+        name = str(resource.section("metricTransformation", "name"))
+        yield Watch(
+            types=(FILTER,),
+            namespace=str(resource.section("metricTransformation", "namespace")),
+            metrics=(name,),
+            told=_FILTERED,
+            bad=None,
+        )
+    for watch in _BY_TYPE[resource.type]:
+        if watch.when is None or watch.when(stack, resource):
+            yield watch
+
+
+def _cover(stack: Stack, resource: Resource, watch: Watch) -> Cover:
+    found = tuple(
+        alarm.name
+        for alarm in stack.shared(_alarms).get((watch.namespace, watch.metrics[0]), ())
+        if _covers(stack, alarm, resource, watch)
+    )
+    return Cover(resource, watch, "present" if found else "missing", found)
+
+
+def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Sequence[Resource]]:
+    """Namespace and metric -> the alarms that look at it."""
+    found: dict[tuple[Any, Any], list[Resource]] = {}
+    for alarm in stack.of(ALARM):
+        for space, metric in dict.fromkeys((space, metric) for space, metric, _ in alarms.metrics(alarm)):
+            found.setdefault((space, metric), []).append(alarm)
+    return found
+
+
+def _covers(stack: Stack, alarm: Resource, resource: Resource, watch: Watch) -> bool:
+    seen = {metric for space, metric, _ in alarms.metrics(alarm) if space == watch.namespace}
+    return (
+        seen.issuperset(watch.metrics)
+        and alarms.acts(alarm)
+        and (resource.type == FILTER or _is_about(stack, alarm, resource))
+        and (watch.bad is None or alarms.rings(alarm, watch.bad(resource)) is True)
+        and (not watch.silence or alarm.section("treatMissingData") == "breaching")
+        and (not watch.outage or bool(_listeners(stack, alarm)))
+    )
+
+
+def _is_about(stack: Stack, alarm: Resource, resource: Resource) -> bool:
+    if alarms.watches(stack, alarm, resource):
+        return True
+    own = resource.section(*_DIMENSIONS[resource.type]) if resource.type in _DIMENSIONS else None
+    return own is not None and own in set(_dimension_values(alarm))
+
+
+def _dimension_values(alarm: Resource) -> Iterator[Any]:
+    paths = [("dimensions",), *(("metricQueries", i, "metric", "dimensions") for i in _queries(alarm))]
+    for path in paths:
+        dimensions = alarm.section(*path)
+        if isinstance(dimensions, Mapping):
+            yield from (dimensions[name] for name in dimensions)
+
+
+def _queries(alarm: Resource) -> range:
+    return range(len(alarm.items("metricQueries")))
+
+
+#: An alarm in the rule of a composite: ``ALARM("name")``, with either quotes or none, by name or ARN.
+_HEARD = re.compile(r"""ALARM\(\s*["']?(?:arn:[^"')]*:alarm:)?([^"')]+?)["']?\s*\)""")
+
+
+def _listeners(stack: Stack, alarm: Resource) -> tuple[Resource, ...]:
+    """The composite alarms that ring with ``alarm`` and tell somebody."""
+    return tuple(
+        composite
+        for composite in stack.of(COMPOSITE)
+        if alarm.section("name") in _heard(composite) and alarms.acts(composite)
+    )
+
+
+def _heard(composite: Resource) -> list[str]:
+    return _HEARD.findall(str(composite.section("alarmRule")))
+
+
+def _coverage(stack: Stack) -> Iterator[Fault]:
+    def judge(resource: Resource) -> Iterator[Fault]:
+        if resource.type == COMPOSITE:
+            yield from _deaf(stack, resource)
+        elif not _is_abroad(stack, resource):
+            for watch in _watches(stack, resource):
+                if _cover(stack, resource, watch).state == "missing":
+                    yield Fault(sentence(watch), resource.urn)
+
+    return each(stack.of(*sorted(TYPES), COMPOSITE), judge)
+
+
+def sentence(watch: Watch) -> str:
+    """What a line says where nothing covers it."""
+    metrics = listed(watch.metrics)
+    if watch.outage:
+        return f"Nobody is called at once when {watch.told}: no composite alarm hears of {metrics}."
+    return f"No alarm tells when {watch.told}: nothing that acts rings for {metrics}."
+
+
+def _deaf(stack: Stack, composite: Resource) -> Iterator[Fault]:
+    known = {alarm.section("name") for alarm in stack.of(ALARM)}
+    known |= {other.section("alarmName") for other in stack.of(COMPOSITE)}
+    for name in _heard(composite):
+        if name not in known:
+            yield Fault(f"The composite alarm listens to {name}, which the stack does not have.", composite.urn)
+
+
+ALARM_COVERAGE = StackRule(
+    id="mon-alarm-coverage",
+    sentence="001_62c8c82a6a764433.txt §1: The operations team will set up alerts to notify them of any problems",
+    title="Every resource that should be watched has an alarm for each way in which it fails.",
+    why="What nobody watches breaks in silence.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("FSBP CloudWatch.15", "NIST SI-4", "NIST AU-6"),
+    remedy="Name the resource in the facts and references of the Monitoring component; it knows the alarms for it.",
+    types=TYPES | {ALARM, COMPOSITE, EVENT_TARGET},
+    check=_coverage,
+)
+
+RULES: tuple[Rule, ...] = (ALARM_COVERAGE,)
