@@ -140,7 +140,7 @@ class Escalation(Component):
             global_secondary_indexes=[
                 {
                     "name": "by-code",
-                    "key_schemas": [{"attribute_name": "code", "key_type": "HASH"}],
+                    "hash_key": "code",
                     "projection_type": "KEYS_ONLY",
                 }
             ],
