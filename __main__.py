@@ -24,6 +24,7 @@ from components.prometheus import (
     PrometheusArgs,
     panels_of,
     rules_of,
+    topic_name,
 )
 from components.web import WebTier, WebTierArgs
 from settings.instance_classes import RDS_MEMORY_GIB
@@ -179,6 +180,23 @@ database = Database(
 
 both_regions = (settings.region, settings.recovery_region)
 
+escalation = Escalation(
+    "escalation",
+    EscalationArgs(
+        home=home,
+        chain=chain(settings.escalation),
+        topic_arns=alerts.topic_arns,
+        logs_key_arn=encryption.logs_key_arn,
+        protect=settings.protect,
+    ),
+    labels=labels,
+)
+
+topics: dict[str, pulumi.Input[str]] = {
+    **({"escalation-replies": escalation.replies_topic_name} if escalation.replies_topic_name else {}),
+    **({"grafana": topic_name(labels)} if prometheus and prom.grafana.enabled else {}),
+}
+
 monitoring = Monitoring(
     "monitoring",
     MonitoringArgs(
@@ -198,6 +216,16 @@ monitoring = Monitoring(
             hosts=("bastion",),
             gateways=tuple(f"nat-{zone}" for zone in network.nat_gateway_ids),
             certificates=("certificate",),
+            firewalls=("firewall",),
+            functions=tuple(
+                # Its own alarms, which page without the chain, ring for these already.
+                facts.Function(
+                    ref=f"escalation-{function}", timeout_seconds=seconds, watched=frozenset({"Errors", "Throttles"})
+                )
+                for function, seconds in escalation.function_seconds.items()
+            ),
+            tables=("escalation-table",),
+            topics=tuple(topics),
             rejects=network.metric_namespace,
         ),
         references={
@@ -207,6 +235,10 @@ monitoring = Monitoring(
             "database": database.identifier,
             "bastion": bastion.instance_id,
             "certificate": web.certificate_arn,
+            "firewall": web.firewall_metric,
+            "escalation-table": escalation.table_name,
+            **{f"escalation-{function}": name for function, name in escalation.function_names.items()},
+            **topics,
             **{f"nat-{zone}": gateway for zone, gateway in network.nat_gateway_ids.items()},
         },
         topic_arns=alerts.topic_arns,
@@ -272,18 +304,6 @@ trail = AuditTrail(
         lock_mode=audit.trail.lock_mode,
         lock_days=audit.trail.lock_days,
         insights=audit.trail.insights,
-        protect=settings.protect,
-    ),
-    labels=labels,
-)
-
-Escalation(
-    "escalation",
-    EscalationArgs(
-        home=home,
-        chain=chain(settings.escalation),
-        topic_arns=alerts.topic_arns,
-        logs_key_arn=encryption.logs_key_arn,
         protect=settings.protect,
     ),
     labels=labels,

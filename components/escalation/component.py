@@ -70,9 +70,14 @@ class Escalation(Component):
     state_machine_arn: pulumi.Output[str]
     table_name: pulumi.Output[str]
     acknowledge_function: pulumi.Output[str]
+    #: function -> its name
+    function_names: Mapping[str, pulumi.Output[str]]
+    #: function -> seconds that a run may take
+    function_seconds: Mapping[str, int]
     dead_letters_url: pulumi.Output[str]
     #: Where the number that texts come from has to send its answers; None where answers are not taken.
     replies_topic_arn: pulumi.Output[str] | None
+    replies_topic_name: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, args: EscalationArgs, *, labels: Labels, opts: pulumi.ResourceOptions | None = None
@@ -95,8 +100,11 @@ class Escalation(Component):
         self.state_machine_arn = self._machine.arn
         self.table_name = self._table.name
         self.acknowledge_function = self._functions["acknowledge"].name
+        self.function_names = {function: made.name for function, made in self._functions.items()}
+        self.function_seconds = {function: _seconds(function) for function in _FUNCTIONS}
         self.dead_letters_url = self._dead_letters.url
         self.replies_topic_arn = self._replies.arn if self._replies else None
+        self.replies_topic_name = self._replies.name if self._replies else None
         self.register_outputs(
             {
                 "stateMachineArn": self.state_machine_arn,
@@ -339,7 +347,7 @@ class Escalation(Component):
             architectures=["arm64"],
             handler=f"functions.{function}.handler.handler",
             code=_package(function),
-            timeout=plan.SEND_SECONDS if function == "notify" else plan.STEP_SECONDS,
+            timeout=_seconds(function),
             memory_size=256,
             reserved_concurrent_executions=args.chain.reserved_concurrency,
             environment={"variables": self._variables(function, args).apply(partial(plan.fitting, function))},
@@ -493,3 +501,7 @@ def _notify_variables(chain: plan.Chain, made: Mapping[str, Any], *, system: str
         voice_identity=channels.voice_number,
         takes_replies=channels.takes_replies,
     ).variables()
+
+
+def _seconds(function: str) -> int:
+    return plan.SEND_SECONDS if function == "notify" else plan.STEP_SECONDS

@@ -3,7 +3,7 @@
 from .alerting import Alerting, AlertingArgs
 from .component import Prometheus, PrometheusArgs
 from .plan import Panel, PrometheusRule, panels_of, rules_of
-from .viewer import Grafana, GrafanaArgs
+from .viewer import Grafana, GrafanaArgs, topic_name
 
 __all__ = [
     "Alerting",
@@ -16,4 +16,5 @@ __all__ = [
     "PrometheusRule",
     "panels_of",
     "rules_of",
+    "topic_name",
 ]

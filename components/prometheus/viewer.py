@@ -41,6 +41,11 @@ class GrafanaArgs:
     protect: bool
 
 
+def topic_name(labels: Labels) -> str:
+    """The name of the topic that Grafana publishes to, known before the topic is made."""
+    return labels.physical("grafana", limit=256)
+
+
 class Grafana(Component):
     """A workspace of Amazon Managed Grafana, and the dashboards that belong into it.
 
@@ -87,7 +92,7 @@ class Grafana(Component):
     def _create_topic(self, args: GrafanaArgs) -> aws.sns.Topic:
         topic = aws.sns.Topic(
             self.name,
-            name=self.labels.physical("grafana", limit=256),
+            name=topic_name(self.labels),
             display_name=f"{self.labels.environment} grafana",
             kms_master_key_id=args.topic_key_arn,
             signature_version=2,

@@ -12,7 +12,7 @@ from .._keys import log_group
 from .agent import Agent
 from .args import WebTierArgs
 from .edge import Edge
-from .firewall import Firewall
+from .firewall import METRIC, Firewall
 from .fleet import Fleet
 
 __all__ = ["WebTier", "WebTierArgs"]
@@ -43,6 +43,8 @@ class WebTier(Component):
     url: str
     log_group_name: pulumi.Output[str]
     system_log_group_name: pulumi.Output[str]
+    #: What CloudWatch knows the web ACL by.
+    firewall_metric: str
     firewall_log_group_name: pulumi.Output[str]
     access_log_bucket: pulumi.Output[str]
 
@@ -162,6 +164,7 @@ class WebTier(Component):
         self.instance_role_name = fleet.role.name
         self.log_group_name = self._application_log.name
         self.system_log_group_name = self._system_log.name
+        self.firewall_metric = METRIC
         self.firewall_log_group_name = self._firewall.log_group.name
         self.url = f"https://{args.host}"
         self.register_outputs(

@@ -11,6 +11,9 @@ from .._keys import log_group
 from . import plan
 from .args import WebTierArgs
 
+#: What CloudWatch knows the web ACL by.
+METRIC = "WebTier"
+
 
 class Firewall:
     """A web ACL with AWS's managed groups and a rate limit. Its resources are children of ``owner``."""
@@ -30,7 +33,7 @@ class Firewall:
             scope="REGIONAL",
             default_action={"allow": {}},
             rules=[_rate_limit(args.requests_per_5_minutes), *map(_managed, plan.MANAGED_GROUPS)],
-            visibility_config=_visibility("WebTier"),
+            visibility_config=_visibility(METRIC),
             tags=self._owner.tags(self._name),
             opts=self._owner.child(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     compute,
+    coverage,
     database,
     edge,
     escalation,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *storage.RULES,
     *telemetry.RULES,
     *monitoring.RULES,
+    *coverage.RULES,
     *escalation.RULES,
     *identity.RULES,
     *secrets.RULES,

@@ -23,6 +23,9 @@ DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
 #: Pixels of a column and a row of CloudWatch's grid of 24 columns, of a gap, and of a letter of ten pixels.
 _COLUMN, _ROW, _GAP, _LETTER = 50, 30, 4, 5.4
 
+#: Pixels of "and 12 more".
+_MORE = 60
+
 _INK, _FAINT, _EDGE, _PAGE = "#16191f", "#687078", "#d5dbdb", "#f2f3f3"
 
 #: Colours of the series, in CloudWatch's order.
@@ -155,14 +158,18 @@ def _thresholds(marks: Sequence[Widget], plot: _Box) -> Iterator[str]:
 
 
 def _legend(lines: Sequence[Sequence[Any]], box: _Box) -> Iterator[str]:
-    """Three series by name, and how many more there are."""
+    """As many series by name as fit, and how many more there are."""
     names = [_options(line).get("label") or str(line[1]) for line in lines]
-    names = [*names[:3], *([f"and {len(names) - 3} more"] if len(names) > 3 else [])]
-    width = box.width // max(len(names), 1)
+    x, end = box.x, box.x + box.width
     for place, name in enumerate(names):
-        x = box.x + place * width
-        yield f'<rect x="{x}" y="{box.y + 1}" width="7" height="7" fill="{_SERIES[place]}"/>'
-        yield _words(x + 10, box.y + 8, name, width - 12, size=9, colour=_FAINT)
+        width = 18 + int(len(name) * _LETTER * 0.9)
+        left = len(names) - place
+        if place and x + width + (_MORE if left > 1 else 0) > end:
+            yield _words(x, box.y + 8, f"and {left} more", _MORE, size=9, colour=_FAINT)
+            return
+        yield f'<rect x="{x}" y="{box.y + 1}" width="7" height="7" fill="{_SERIES[place % len(_SERIES)]}"/>'
+        yield _words(x + 10, box.y + 8, name, end - x - 10, size=9, colour=_FAINT)
+        x += width
 
 
 def _options(line: Sequence[Any]) -> Mapping[str, Any]:

@@ -534,6 +534,7 @@ def test_the_tier_hands_over_what_others_build_on():
     graph = capture(program)
     balancer, target = graph.one(LOAD_BALANCER).outputs, graph.one("aws:lb/targetGroup:TargetGroup").outputs
     assert graph.exports == {
+        "firewall_metric": "WebTier",
         "firewall_log_group_name": "aws-waf-logs-learning-platform-staging-web",
         "access_log_bucket": graph.one("aws:s3/bucket:Bucket").outputs["bucket"],
         "alb_security_group_id": graph.one(SECURITY_GROUP, "web-alb").id,

@@ -20,7 +20,6 @@ def folder(tmp_path):
     project.mkdir()
     (project / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
     text = (ROOT / "Pulumi.staging.yaml").read_text()
-    assert text.count("528846019273") == 2
     (project / "Pulumi.staging.yaml").write_text(text.replace("528846019273", ACCOUNT))
     return project
 
