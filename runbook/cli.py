@@ -104,14 +104,21 @@ def preview(
 
 
 @app.command()
-def audit(stack: Stacks = None, folder: Folder = None, json: Json = False) -> None:
+def audit(
+    stack: Stacks = None,
+    folder: Folder = None,
+    json: Json = False,
+    alarms: Annotated[
+        bool, typer.Option("--alarms", help="Show which alarm tells of what, resource by resource.")
+    ] = False,
+) -> None:
     """Evaluate all rules over stacks.
 
-    Says what is refused, what is advised and what could not be judged.
+    Says what is refused, what is advised, what could not be judged, and how much of what can fail has an alarm.
     """
     from . import commands
 
-    raise typer.Exit(commands.audit(stack or (), folder, as_json=json))
+    raise typer.Exit(commands.audit(stack or (), folder, as_json=json, alarms=alarms))
 
 
 @settings_app.command("check")

@@ -15,6 +15,7 @@ from . import console, stacks, streams
 from .errors import UserError
 
 if TYPE_CHECKING:
+    from .audit.coverage import Coverage
     from .audit.evaluate import Audit
     from .operations.bootstrap import Clients
     from .operations.plan import Step
@@ -50,10 +51,11 @@ def preview(stack: str, folder: Path | None, *, as_json: bool) -> int:
     return REFUSED if audit.refused else CLEAN
 
 
-def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool) -> int:
+def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool, alarms: bool = False) -> int:
     """What the rules say of several stacks; one that cannot be previewed does not keep the others from it."""
     folder = stacks.project_folder(folder)
     audited: list[tuple[Graph, Audit]] = []
+    covers: list[Text] = []
     verdicts: list[Text] = []
     output = console.output()
     page = console.page_of(output)
@@ -67,16 +69,20 @@ def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool) -> int:
             mistakes += [f"{stack} cannot be audited:", *error.lines]
             continue
         if not as_json:
-            from .audit import render
+            from .audit import coverage, render
 
             verdicts += render.verdict(audited[-1][1], time.perf_counter() - started, page)
             if findings := list(render.lines(audited[-1][1], page)):
                 console.show(output, [Text(f"Audit of {stack}", "bold"), *findings, Text()])
+            covered = _coverage(audited[-1][0], folder)
+            covers.append(Text(f"{stack}: alarms for what can fail: {coverage.sums(covered)}"))
+            if alarms:
+                console.show(output, [Text(f"Alarms of {stack}", "bold"), *map(Text, coverage.text(covered)), Text()])
     if as_json and not mistakes:
         from .audit import document
 
         streams.write(document.text(audited))
-    console.show(output, verdicts)
+    console.show(output, [*covers, *verdicts])
     if mistakes:
         raise UserError(*mistakes)
     return REFUSED if any(found.refused for _graph, found in audited) else CLEAN
@@ -174,6 +180,14 @@ def _sentences() -> Iterator[None]:
         yield
     except (SettingsError, ContextError) as error:
         raise UserError(*str(error).splitlines()) from error
+
+
+def _coverage(graph: Graph, folder: Path) -> Coverage:
+    from policies.rulebook.context import of_project
+
+    from .audit.coverage import report
+
+    return report(graph, of_project(folder, graph.stack))
 
 
 def _audited(stack: str, folder: Path) -> tuple[Graph, Audit]:

@@ -201,6 +201,14 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path, file, old, new, first, 
     assert "Traceback" not in complaint
 
 
+def test_the_alarms_are_shown_resource_by_resource_where_asked_for():
+    arguments = [sys.executable, "-m", "runbook", "audit", "dev", "--alarms"]
+    lines = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "database (rds.Instance)" in lines
+    assert any(line.split()[:2] == ["present", "DatabaseConnections"] for line in lines)
+    assert lines[-2].endswith("0 waived, 0 missing")
+
+
 def test_the_document_for_machines_is_the_only_thing_printed():
     done = subprocess.run(
         [sys.executable, "-m", "runbook", "preview", "dev", "--json"],

@@ -42,6 +42,9 @@ EVENT_RULE = "aws:cloudwatch/eventRule:EventRule"
 EVENT_TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 VAULT = "aws:backup/vault:Vault"
 LOG_DETECTOR = "aws:cloudwatch/logAnomalyDetector:LogAnomalyDetector"
+WORKSPACE = "aws:amp/workspace:Workspace"
+ALERT_MANAGER = "aws:amp/alertManagerDefinition:AlertManagerDefinition"
+PROMETHEUS_RULES = "aws:amp/ruleGroupNamespace:RuleGroupNamespace"
 DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
 
 _GIB = 1024**3
@@ -139,6 +142,14 @@ def _loses_events(stack: Stack, rule: Resource) -> bool:
     """Whether a target of a rule has no dead-letter queue: its failures are then seen by this metric alone."""
     targets = links.sources(stack, rule, "rule", EVENT_TARGET)
     return not targets or any(not target.section("deadLetterConfig", "arn") for target in targets)
+
+
+def _tells(stack: Stack, workspace: Resource) -> bool:
+    return bool(links.sources(stack, workspace, "workspaceId", ALERT_MANAGER))
+
+
+def _has_rules(stack: Stack, workspace: Resource) -> bool:
+    return bool(links.sources(stack, workspace, "workspaceId", PROMETHEUS_RULES))
 
 
 def _short(group: Resource) -> Values:
@@ -326,6 +337,15 @@ WATCHES: tuple[Watch, ...] = (
         )
     ),
     _counted(EVENT_RULE, "AWS/Events", "FailedInvocations", "an event does not reach its target", _loses_events),
+    _counted(WORKSPACE, "AWS/Prometheus", "AlertManagerNotificationsFailed", "its alerts do not arrive", _tells),
+    Watch(
+        types=(WORKSPACE,),
+        namespace="AWS/Prometheus",
+        metrics=("RuleEvaluationFailures",),
+        told="its rules cannot be evaluated",
+        bad=None,
+        when=_has_rules,
+    ),
     Watch(
         types=(VAULT,),
         namespace="AWS/Backup",
@@ -408,13 +428,28 @@ def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Sequence[Resource]]:
     """Namespace and metric -> the alarms that look at it."""
     found: dict[tuple[Any, Any], list[Resource]] = {}
     for alarm in stack.of(ALARM):
-        for space, metric in dict.fromkeys((space, metric) for space, metric, _ in alarms.metrics(alarm)):
-            found.setdefault((space, metric), []).append(alarm)
+        for seen in dict.fromkeys(_looks_at(alarm)):
+            found.setdefault(seen, []).append(alarm)
     return found
 
 
+#: A query of CloudWatch Metrics Insights: what it adds up, and from where.
+_QUERY = re.compile(
+    r"""\s*SELECT\s+\w+\(\s*"?([^")\s]+)"?\s*\)\s+FROM\s+(?:SCHEMA\(\s*)?"?([^",)\s]+)""", re.IGNORECASE
+)
+
+
+def _looks_at(alarm: Resource) -> Iterator[tuple[Any, Any]]:
+    """Namespace and metric of all that an alarm looks at, through a query too."""
+    yield from ((space, metric) for space, metric, _ in alarms.metrics(alarm))
+    for index in _queries(alarm):
+        query = _QUERY.match(str(alarm.section("metricQueries", index, "expression")))
+        if query:
+            yield query[2], query[1]
+
+
 def _covers(stack: Stack, alarm: Resource, resource: Resource, watch: Watch) -> bool:
-    seen = {metric for space, metric, _ in alarms.metrics(alarm) if space == watch.namespace}
+    seen = {metric for space, metric in _looks_at(alarm) if space == watch.namespace}
     return (
         seen.issuperset(watch.metrics)
         and alarms.acts(alarm)
@@ -498,7 +533,7 @@ ALARM_COVERAGE = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP CloudWatch.15", "NIST SI-4", "NIST AU-6"),
     remedy="Name the resource in the facts and references of the Monitoring component; it knows the alarms for it.",
-    types=TYPES | {ALARM, COMPOSITE, EVENT_TARGET},
+    types=TYPES | {ALARM, COMPOSITE, EVENT_TARGET, ALERT_MANAGER, PROMETHEUS_RULES},
     check=_coverage,
 )
 

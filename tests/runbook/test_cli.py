@@ -171,7 +171,9 @@ class TestStacks:
 class TestAudit:
     def test_every_stack_is_audited_where_none_is_named(self, capsys):
         assert cli.main(["audit"]) == 0
-        assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["dev", "prod", "staging"]
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(":")[0] for line in lines] == ["dev", "prod", "staging"] * 2
+        assert {line.rpartition(", ")[2] for line in lines[:3]} == {"0 missing"}
 
     def test_one_refused_stack_refuses_the_whole(self, audited, capsys):
         audited["prod"] = [REFUSAL]
