@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import audit, prometheus
+from . import audit, escalation, prometheus
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -275,6 +275,15 @@ def _metrics_have_a_way(settings: Settings) -> Iterator[Fault]:
     )
 
 
+def _of_escalation(rule: escalation.Rule) -> Rule:
+    return lambda settings: rule(settings.escalation)
+
+
+def _prod_calls_people(settings: Settings) -> Iterator[Fault]:
+    if settings.environment == "prod":
+        yield from escalation.placeholder_contacts(settings.escalation)
+
+
 RULES: tuple[Rule, ...] = (
     _metrics_have_a_way,
     _trail_is_kept,
@@ -301,6 +310,9 @@ RULES: tuple[Rule, ...] = (
     ),
     _keeps_a_year(("database", "log_retention_days"), lambda settings: settings.database.log_retention_days),
     _keeps_a_year(("web", "log_retention_days"), lambda settings: settings.web.log_retention_days),
+    _keeps_a_year(("escalation", "log_retention_days"), lambda settings: settings.escalation.log_retention_days),
     _prod_has_a_real_account,
     _prod_has_a_real_contact,
+    *map(_of_escalation, escalation.RULES),
+    _prod_calls_people,
 )

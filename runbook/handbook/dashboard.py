@@ -162,7 +162,7 @@ def _legend(lines: Sequence[Sequence[Any]], box: _Box) -> Iterator[str]:
     names = [_options(line).get("label") or str(line[1]) for line in lines]
     x, end = box.x, box.x + box.width
     for place, name in enumerate(names):
-        width = 18 + int(len(name) * _LETTER * 0.9)
+        width = 18 + int(len(name) * _LETTER)
         left = len(names) - place
         if place and x + width + (_MORE if left > 1 else 0) > end:
             yield _words(x, box.y + 8, f"and {left} more", _MORE, size=9, colour=_FAINT)

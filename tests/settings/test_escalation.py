@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from settings import escalation
 from tests.functions.stage import SETTINGS
 
+from .stacks import PROD, STAGING, edited, problems, project
+
 
 def said(*path, to):
     """The sentences about settings in which the value at ``path`` is ``to``."""
@@ -177,3 +179,47 @@ def test_the_schema_knows_units_and_bounds():
     schema = escalation.EscalationSettings.model_json_schema()
     minutes = schema["$defs"]["RungSettings"]["properties"]["phone_minutes"]
     assert (minutes["minimum"], minutes["maximum"], minutes["default"]) == (6, 15, 15)
+
+
+# In a stack's file
+
+
+@pytest.mark.parametrize(
+    ("stack", "change", "told"),
+    [
+        ("staging", ("order: [ana, ben]", "order: [ana, bob]"), ("escalation.rotation.order[1]", "is no contact")),
+        ("staging", ("order: [ana, ben]", "order: [ana, ana]"), ("escalation.rotation.order[1]", "is named twice")),
+        (
+            "staging",
+            ("    channels:", "    rungs: {email_minutes: 5, sms_minutes: 6}\n    channels:"),
+            ("escalation.rungs.sms_minutes", "leaves too little after email_minutes, 5"),
+        ),
+        (
+            "prod",
+            ("ana.diaz@learning.example", "ana@example.com"),
+            ("escalation.contacts.ana.email", "is an address that nobody reads"),
+        ),
+        (
+            "prod",
+            ('"+447700900141"', '"+15125550141"'),
+            ("escalation.contacts.ana.phone", "is a number that belongs to nobody"),
+        ),
+        (
+            "prod",
+            ("    channels:", "    log_retention_days: 90\n    channels:"),
+            ("escalation.log_retention_days", "is less than a year"),
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_line(tmp_path, stack, change, told):
+    text = edited({"staging": STAGING, "prod": PROD}[stack], change)
+    key, wrong = told
+    (problem,) = problems(project(tmp_path, **{stack: text}), stack)
+    assert (problem.key, problem.wrong) == (f"learning-platform:{key}", wrong)
+    assert key.rpartition(".")[2].partition("[")[0] in text.splitlines()[problem.line - 1]
+
+
+def test_mistakes_are_told_all_at_once(tmp_path):
+    text = edited(STAGING, ('"+447700900142"', "none"), ("time_zone: America/Detroit", "time_zone: Europe/Atlantis"))
+    found = {problem.key.partition(":")[2] for problem in problems(project(tmp_path, staging=text), "staging")}
+    assert found == {"escalation.contacts.ben.phone", "escalation.time_zone"}

@@ -106,6 +106,14 @@ def test_formulas_are_drawn_and_what_they_are_made_of_is_not():
     assert shown == ["Too many requests fail", "The load balancer fails most requests itself"]
 
 
+def test_a_metric_that_is_watched_by_itself_is_shown():
+    alone = {alarm.metrics[0].name for alarm in PLANNED.alarms if alarm.expression is None}
+    shown = {
+        line[1] for widget in GRAPHS for line in lines(widget) if isinstance(line[0], str) and line[-1].get("visible")
+    }
+    assert shown == alone
+
+
 def test_a_line_s_colour_is_the_severity_of_whoever_pages():
     assert marks(graph("Free storage")) == {
         ("< 20 GiB", 20 * 1024**3, "#d13212"),
