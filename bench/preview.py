@@ -136,7 +136,7 @@ def main() -> None:
     print(f"Preview and audit of {given.stack:<6} {first['preview_and_audit']:6.2f} s")
     print(f"Ratio                       {first['ratio']:6.2f}  (aim: at most 1.5)\n")
     print("resources  capture s  audit s")
-    for row in second["rows"]:  # type: ignore[attr-defined]
+    for row in second["rows"]:
         print(f"{row['resources']:9d}  {row['capture']:9.2f}  {row['audit']:7.2f}")
     print(
         f"\n{second['ms_per_resource']:.2f} ms a resource (aim: at most 1.5), straightness {second['straightness']:.4f}"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .alarms import ALARM
+from .coverage import FILTER, FUNCTION, QUEUE
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each
 
-ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
-QUEUE = "aws:sqs/queue:Queue"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
-FUNCTION = "aws:lambda/function:Function"
 
 #: Namespaces that AWS and the CloudWatch agent write; every other one is written by a filter of the program.
 _WRITTEN_BY_AWS = ("AWS/", "CWAgent", "ECS/ContainerInsights", "LambdaInsights")
