@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pulumi
 
 from components._keys import Home
@@ -30,6 +32,7 @@ from components.web import WebTier, WebTierArgs
 from settings.instance_classes import RDS_MEMORY_GIB
 from settings.load import guarded, load
 from settings.naming import Labels
+from settings.severity import Severity
 
 settings = load()
 access, audit, db, net, site = settings.access, settings.audit, settings.database, settings.network, settings.web
@@ -192,6 +195,13 @@ escalation = Escalation(
     labels=labels,
 )
 
+answers = settings.escalation.responses
+responses: dict[Severity, int | None] = {
+    "critical": answers.critical_minutes,
+    "high": answers.high_minutes,
+    "medium": answers.medium_minutes,
+}
+
 topics: dict[str, pulumi.Input[str]] = {
     **({"escalation-replies": escalation.replies_topic_name} if escalation.replies_topic_name else {}),
     **({"grafana": topic_name(labels)} if prometheus and prom.grafana.enabled else {}),
@@ -244,6 +254,7 @@ monitoring = Monitoring(
         topic_arns=alerts.topic_arns,
         links=Links(site=web.url),
         application_log=web.log_group_name,
+        response_minutes=responses,
     ),
     labels=labels,
 )
@@ -258,7 +269,7 @@ if prometheus:
                 monitoring.matrix.alarms,
                 monitoring.matrix.composites,
                 name=monitoring.alarm_names.__getitem__,
-                describe=description,
+                describe=partial(description, minutes=monitoring.response_minutes),
             ),
             topic_arns=alerts.topic_arns,
             repeat_minutes=prom.repeat_minutes,
@@ -342,6 +353,15 @@ Inventory(
                 "port": database.port,
                 "resourceId": database.resource_id,
                 "secretArn": database.secret_arn,
+            },
+            "escalation": {
+                "acknowledgeFunction": escalation.function_names["acknowledge"],
+                "deadLetterQueueUrl": escalation.dead_letters_url,
+                "escalateFunction": escalation.function_names["escalate"],
+                "machineArn": escalation.state_machine_arn,
+                "notifyFunction": escalation.function_names["notify"],
+                "repliesTopicArn": escalation.replies_topic_arn,
+                "table": escalation.table_name,
             },
             "monitoring": {"alarms": monitoring.alarm_names, "dashboard": monitoring.dashboard_name},
             "network": {"flowLogGroup": network.flow_log_group, "vpcId": network.vpc_id},

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import pulumi
 import pulumi_aws as aws
 
 from settings.naming import Labels
+from settings.severity import SEVERITIES, Severity
 
 from . import iam
 from ._base import Component
 from ._keys import Home, customer_key
-
-Severity = Literal["critical", "high", "medium", "low"]
-
-#: From the worst down (``004_… Severity Levels``).
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 #: The services that publish: alarms of CloudWatch and Prometheus, and the database's event
 #: subscription. EventBridge is not among them: it sends

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from settings.naming import Labels
+from settings.severity import Severity
 
 from ._base import Component
 from ._keys import Home
@@ -67,7 +68,7 @@ class LogQueriesArgs:
     home: Home
     log_groups: Mapping[Log, pulumi.Input[str]]
     flow_fields: Sequence[str]
-    topic_arns: Mapping[str, pulumi.Input[str]]
+    topic_arns: Mapping[Severity, pulumi.Input[str]]
 
 
 class LogQueries(Component):

@@ -7,13 +7,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from . import stacks, streams
+from . import streams
 from .errors import UserError
+from .options import Apply, Environment, Folder, JournalFolder, Json, Permissions, Profile, Stacks, stack_names
 
 MISTAKE = 2
 
@@ -40,41 +40,12 @@ class Invocation:
     debug: bool = False
 
 
-def _stack_names(context: typer.Context) -> list[str]:
-    """Completes stack names; silent outside a project."""
-    try:
-        return list(stacks.names(stacks.project_folder(context.params.get("folder"))))
-    except UserError:
-        return []
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
         streams.write(f"runbook {version('learning-platform-runbook')}\n")
         raise typer.Exit
-
-
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--folder",
-        "-C",
-        help="The project's folder; by default the nearest that has a Pulumi.yaml.",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a document for machines, and nothing else.")]
-Stacks = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="STACK…",
-        help="Stacks by name; without any, all of them.",
-        autocompletion=_stack_names,
-        show_default=False,
-    ),
-]
 
 
 @app.callback()
@@ -90,7 +61,7 @@ def _common(
 
 @app.command()
 def preview(
-    stack: Annotated[str, typer.Argument(help="A stack by name.", autocompletion=_stack_names)] = "staging",
+    stack: Annotated[str, typer.Argument(help="A stack by name.", autocompletion=stack_names)] = "staging",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -139,15 +110,11 @@ def settings_schema() -> None:
 
 @app.command()
 def bootstrap(
-    environment: Annotated[
-        str, typer.Option("--environment", "-e", help="The stack to prepare.", autocompletion=_stack_names)
-    ],
-    apply: Annotated[bool, typer.Option("--apply", help="Make the calls; without it nothing is changed.")] = False,
-    permissions: Annotated[bool, typer.Option("--permissions", help="Print the IAM policy that this needs.")] = False,
-    profile: Annotated[str | None, typer.Option(help="The AWS profile.", show_default="ambient credentials")] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="The journal's folder.", show_default="~/.local/state/runbook/journal")
-    ] = None,
+    environment: Environment,
+    apply: Apply = False,
+    permissions: Permissions = False,
+    profile: Profile = None,
+    journal: JournalFolder = None,
     folder: Folder = None,
     json: Json = False,
 ) -> None:

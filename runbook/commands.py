@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
 from . import console, stacks, streams
+from .desk import sentences
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def check_settings(wanted: Sequence[str], folder: Path | None) -> int:
     mistakes: list[str] = []
     for stack in stacks.chosen(wanted, folder):
         try:
-            with _sentences():
+            with sentences():
                 check(stack, folder)
         except UserError as error:
             mistakes += error.lines
@@ -135,7 +135,7 @@ def bootstrap(
 
     folder = stacks.project_folder(folder)
     (environment,) = stacks.chosen([environment], folder)
-    with _sentences():
+    with sentences():
         target = operation.Target.of(project_name(folder), check(environment, folder))
     if permissions:
         streams.write(json.dumps(operation.permissions(target), indent=2) + "\n")
@@ -170,18 +170,6 @@ def bootstrap(
     return CLEAN
 
 
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Wrong settings are a person's mistake like any other."""
-    from policies.rulebook.context import ContextError
-    from settings.load import SettingsError
-
-    try:
-        yield
-    except (SettingsError, ContextError) as error:
-        raise UserError(*str(error).splitlines()) from error
-
-
 def _coverage(graph: Graph, folder: Path) -> Coverage:
     from policies.rulebook.context import of_project
 
@@ -197,5 +185,5 @@ def _audited(stack: str, folder: Path) -> tuple[Graph, Audit]:
     from .preview.project import preview as run
 
     graph = run(stack, folder)
-    with _sentences():
+    with sentences():
         return graph, evaluate(graph, of_project(folder, stack))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -61,21 +61,45 @@ def judged(faults: Iterable[Fault]) -> Iterator[Fault]:
 
 
 def is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return _is_model(field.annotation)
 
 
 def field_at(path: Path) -> FieldInfo | None:
-    """The field of the model at ``path``, or None where the model has none."""
-    model: Any = Settings
+    """The field of the model at ``path``, or None where the model has none; an entry of a group is its field's."""
+    return _at(path)[0]
+
+
+def _at(path: Path) -> tuple[FieldInfo | None, Any]:
+    """``field_at``, and the type of what stands there: an entry's where ``path`` ends at one."""
+    kind: Any = Settings
     field: FieldInfo | None = None
     for step in path:
+        if (entry := _entry(kind)) is not None:
+            kind = entry
+            continue
         if isinstance(step, int):
             continue
-        field = model.model_fields.get(step) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = kind.model_fields.get(step) if _is_model(kind) else None
         if field is None:
-            return None
-        model = field.annotation
-    return field
+            return None, None
+        kind = field.annotation
+    return field, kind
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _entry(kind: Any) -> Any:
+    """What each entry of a list or of a group of named entries is, None where ``kind`` is neither."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is Mapping:
+        entry = inside[1]
+    elif origin is tuple:
+        entry = inside[0]
+    else:
+        return None
+    return get_args(entry)[0] if get_origin(entry) is Annotated else entry
 
 
 def _partial(model: type[BaseModel], tree: Any) -> _Partial:
@@ -108,7 +132,7 @@ def _words(details: ErrorDetails, path: Path) -> tuple[str, str, str]:
     context = details.get("ctx", {})
     if details["type"] == "setting":
         return str(context["wrong"]), str(context["rule"]), str(context["way_out"])
-    field = field_at(path)
+    field, kind = _at(path)
     if field is None:
         return f"is refused: {details['msg']}", "It is not of the kind its section asks for.", "See the schema."
     if details["type"] == "missing":
@@ -118,14 +142,14 @@ def _words(details: ErrorDetails, path: Path) -> tuple[str, str, str]:
         return SEALED_WRONG, _rule(field), SEALED_WAY_OUT
     if details["type"] == "literal_error":
         return _choice(field, details["input"])
-    return _shape(details, field)
+    return _shape(details, field, kind)
 
 
-def _shape(details: ErrorDetails, field: FieldInfo) -> tuple[str, str, str]:
+def _shape(details: ErrorDetails, field: FieldInfo, kind: Any) -> tuple[str, str, str]:
     """A value that is not even of the right type, or a list of the wrong length."""
     found, write = what_it_is(details["input"]), f"Write, for example, {_example(field)}"
-    if is_section(field):
-        keys = listed(cast("type[BaseModel]", field.annotation).model_fields, "and")
+    if _is_model(kind):
+        keys = listed(kind.model_fields, "and")
         return f"is {found}, not a group of keys", f"It holds {keys}.", "Indent these keys below it."
     wrong = {
         "too_short": "has too few entries",
@@ -139,8 +163,7 @@ def _shape(details: ErrorDetails, field: FieldInfo) -> tuple[str, str, str]:
 
 
 def _unknown_key(path: Path) -> Fault:
-    field = field_at(path[:-1])
-    known = cast("type[BaseModel]", field.annotation if field else Settings).model_fields
+    known = _at(path[:-1])[1].model_fields
     near = nearest(str(path[-1]), known)
     return Fault(
         path=path,

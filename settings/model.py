@@ -19,7 +19,7 @@ from .prometheus import PrometheusSettings
 from .regions import Partition
 from .rules import broken_rules
 from .section import Section
-from .thresholds import ThresholdSettings
+from .thresholds import CPU_PERCENT, MEMORY_PERCENT, ThresholdSettings
 
 Environment = Literal["dev", "staging", "prod"]
 
@@ -169,12 +169,12 @@ class WebSettings(Section):
     max_instances: Annotated[int, between(1, 2, "Instances", "the run book's bounds (000_… §5)")] = Field(
         default=2, description="Greatest number of servers (000_… §5: up to 2)."
     )
-    cpu_target_percent: Annotated[float, percent(80, "at 80 the alarm rings (004_… Key Metrics)")] = Field(
-        default=70.0, description="Mean CPU that scaling holds, percent (004_… Update ECS Auto-Scaling)."
-    )
-    memory_target_percent: Annotated[float, percent(85, "at 85 the alarm rings (004_… Key Metrics)")] = Field(
-        default=75.0, description="Mean memory that scaling holds, percent (000_… §5)."
-    )
+    cpu_target_percent: Annotated[
+        float, percent(int(CPU_PERCENT), f"at {CPU_PERCENT:g} the alarm rings (004_… Key Metrics)")
+    ] = Field(default=70.0, description="Mean CPU that scaling holds, percent (004_… Update ECS Auto-Scaling).")
+    memory_target_percent: Annotated[
+        float, percent(int(MEMORY_PERCENT), f"at {MEMORY_PERCENT:g} the alarm rings (004_… Key Metrics)")
+    ] = Field(default=75.0, description="Mean memory that scaling holds, percent (000_… §5).")
     cooldown_seconds: Annotated[int, between(60, 3600, "Seconds")] = Field(
         default=300, description="Seconds a new server is given before it counts (004_… Update ECS Auto-Scaling)."
     )

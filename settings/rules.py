@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import audit, escalation, prometheus
+from . import audit, escalation, prometheus, thresholds
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -275,6 +275,14 @@ def _metrics_have_a_way(settings: Settings) -> Iterator[Fault]:
     )
 
 
+def _thresholds_agree(settings: Settings) -> Iterator[Fault]:
+    yield from thresholds.broken_rules(
+        settings.thresholds,
+        cpu_target_percent=settings.web.cpu_target_percent,
+        memory_target_percent=settings.web.memory_target_percent,
+    )
+
+
 def _of_escalation(rule: escalation.Rule) -> Rule:
     return lambda settings: rule(settings.escalation)
 
@@ -286,6 +294,7 @@ def _prod_calls_people(settings: Settings) -> Iterator[Fault]:
 
 RULES: tuple[Rule, ...] = (
     _metrics_have_a_way,
+    _thresholds_agree,
     _trail_is_kept,
     _regions_differ,
     _primary_in_partition,

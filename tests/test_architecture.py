@@ -24,6 +24,7 @@ MAY_IMPORT = {
         "settings.model",
         "settings.naming",
         "settings.prometheus",
+        "settings.severity",
         "settings.thresholds",
         # what a function is told: the component fills it, the handler reads it
         "functions.acknowledge.env",

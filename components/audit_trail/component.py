@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from settings.naming import Labels
+from settings.severity import Severity
 
 from .._base import Component
 from .._keys import Home
@@ -35,7 +36,7 @@ class AuditTrailArgs:
     home: Home
     other_regions: tuple[str, ...]
     detection_regions: tuple[str, ...]
-    topic_arns: Mapping[str, pulumi.Input[str]]
+    topic_arns: Mapping[Severity, pulumi.Input[str]]
     topic_key_arn: pulumi.Input[str]
     exclusions: filters.Exclusions
     data_bucket_arns: Sequence[pulumi.Input[str]]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["critical", "high", "medium", "low"]
+from settings.severity import Severity
+
 Tier = Literal["literal", "tuned"]
 
 #: Whom a tuned filter may leave out.

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from settings.naming import Labels
+from settings.severity import Severity
 
 from .._base import Component
 from .._keys import Home
@@ -22,7 +23,6 @@ from .matrix import (
     Matrix,
     Metric,
     Reference,
-    Severity,
     description,
     plan_matrix,
 )
@@ -80,6 +80,8 @@ class Monitoring(Component):
 
     #: Every alarm as data, for whoever says the same in another language.
     matrix: Matrix
+    #: severity -> minutes until somebody answers, None for the next business day
+    response_minutes: Mapping[Severity, int | None]
     #: reference -> what CloudWatch knows the resource by
     references: Mapping[Reference, pulumi.Input[str]]
     #: key -> the alarm's name, composites included; names are known before anything is made
@@ -92,7 +94,7 @@ class Monitoring(Component):
     ) -> None:
         super().__init__(name, labels, opts)
         self._args = args
-        self._responses = {**RESPONSE_MINUTES, **(args.response_minutes or {})}
+        self.response_minutes = {**RESPONSE_MINUTES, **(args.response_minutes or {})}
         self._count_errors()
         self.matrix = plan_matrix(args.thresholds, self._facts())
         self.references = self._resolve()
@@ -172,7 +174,7 @@ class Monitoring(Component):
         name = f"{self.name}-{spec.key}"
         inputs = aws.cloudwatch.MetricAlarmArgs(
             name=self.alarm_names[spec.key],
-            alarm_description=description(spec, self._responses),
+            alarm_description=description(spec, self.response_minutes),
             evaluation_periods=spec.evaluation_periods,
             datapoints_to_alarm=spec.datapoints,
             treat_missing_data=spec.missing,
@@ -246,7 +248,7 @@ class Monitoring(Component):
         return aws.cloudwatch.CompositeAlarm(
             name,
             alarm_name=self.alarm_names[spec.key],
-            alarm_description=description(spec, self._responses),
+            alarm_description=description(spec, self.response_minutes),
             alarm_rule=pulumi.Output.all(*(self._alarms[key].name for key in spec.alarms)).apply(_any_of),
             actions_suppressor=(
                 {"alarm": cause.alarm_name, "wait_period": _WAIT, "extension_period": _WAIT} if cause else None
@@ -274,7 +276,7 @@ class Monitoring(Component):
             names=names,
             arns=arns,
             links=self._args.links,
-            responses=self._responses,
+            responses=self.response_minutes,
             bill=self._args.home.partition == "aws",
         )
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from .spec import AlarmSpec, Matrix, Metric, Severity, Statistic, answer
+from settings.severity import Severity
+
+from .spec import AlarmSpec, Matrix, Metric, Statistic, answer
 
 #: CloudWatch's grid is 24 wide; four graphs stand side by side.
 WIDTH, _GRAPH_WIDTH, _GRAPH_HEIGHT = 24, 6, 5

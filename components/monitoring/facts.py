@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .spec import Reference, Severity
+from settings.severity import Severity
+
+from .spec import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from .rows import database, network, runtime, servers, site
 from .rows.lines import CRITICAL_RESPONSE, DATABASE_DOWN, SERVICE_DOWN
 from .spec import (
     RESPONSE_MINUTES,
-    SEVERITIES,
     AlarmSpec,
     Comparison,
     CompositeSpec,
@@ -24,7 +23,6 @@ from .spec import (
     Metric,
     PromQL,
     Reference,
-    Severity,
     Statistic,
     answer,
     description,
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESPONSE_MINUTES",
-    "SEVERITIES",
     "AlarmSpec",
     "Balancer",
     "Comparison",
@@ -51,7 +48,6 @@ __all__ = [
     "PromQL",
     "Queue",
     "Reference",
-    "Severity",
     "Statistic",
     "answer",
     "burstable",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
-Severity = Literal["critical", "high", "medium", "low"]
-
-#: From the worst down (``004_… Severity Levels``).
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+from settings.severity import Severity
 
 #: Minutes until somebody answers; None for the next business day (``004_… Severity Levels``).
 RESPONSE_MINUTES: Mapping[Severity, int | None] = MappingProxyType(

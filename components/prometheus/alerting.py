@@ -11,10 +11,11 @@ import pulumi
 import pulumi_aws as aws
 
 from settings.naming import Labels
+from settings.severity import Severity
 
 from .._base import Component
 from . import rules
-from .plan import PrometheusRule, Severity
+from .plan import PrometheusRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

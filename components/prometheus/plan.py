@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Literal, Protocol, TypeVar
 
-Severity = Literal["critical", "high", "medium", "low"]
-
-#: From the worst down (``004_… Severity Levels``).
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+from settings.severity import Severity
 
 #: How a value is compared with a threshold; ``outside`` is CloudWatch's band around what is usual, which has none.
 Comparison = Literal[">", ">=", "<", "<="]

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from .plan import SEVERITIES, PrometheusRule, Severity
+from settings.severity import SEVERITIES, Severity
+
+from .plan import PrometheusRule
 
 #: How often rules are evaluated: as often as CloudWatch looks at an alarm.
 _INTERVAL_SECONDS = 60

@@ -16,6 +16,7 @@ from settings.naming import Labels
 from ..errors import UserError
 from .aws import error_code, spoken
 from .plan import Step
+from .site import caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,15 +135,8 @@ def observe(clients: Clients, target: Target) -> Observed:
     Raises UserError where the account is another than the target's, where the bucket's name or region is not ours
     to use, or where the key under the alias cannot encrypt.
     """
-    with spoken("sts:GetCallerIdentity"):
-        caller = clients["sts"].get_caller_identity()
-    if caller["Account"] != target.account_id:
-        raise UserError(
-            f"These credentials are for account {caller['Account']}, but {target.environment} belongs to account "
-            f"{target.account_id} (account.id in Pulumi.{target.environment}.yaml).",
-            "Use the credentials of that account, or correct the settings. Nothing was changed.",
-        )
-    return Observed(who=caller["Arn"], key=_key(clients["kms"], target), bucket=_bucket(clients["s3"], target))
+    who = caller(clients["sts"], environment=target.environment, account_id=target.account_id)
+    return Observed(who=who, key=_key(clients["kms"], target), bucket=_bucket(clients["s3"], target))
 
 
 def plan(target: Target, observed: Observed) -> tuple[Step, ...]:

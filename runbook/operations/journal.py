@@ -48,7 +48,9 @@ class Journal:
 
     def write(self, event: str, **facts: Any) -> None:
         """Appends a line. Raises UserError where the folder or the file cannot be written."""
-        line = json.dumps({"at": self._now().isoformat(), "event": event, **self._always, **facts}, sort_keys=True)
+        line = json.dumps(
+            {"at": self._now().isoformat(), "event": event, **self._always, **facts}, sort_keys=True, default=str
+        )
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from components._keys import Home
-from components.alerts import SEVERITIES, Alerts, AlertsArgs
+from components.alerts import Alerts, AlertsArgs
 from runbook.preview.capture import capture
 from settings.naming import Labels
+from settings.severity import SEVERITIES
 
 TOPIC, POLICY = "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
 ACCOUNT = "210987654321"

@@ -1,10 +1,11 @@
 """The audit trail with topics, as a program for the tests."""
 
 from components._keys import Home
-from components.alerts import SEVERITIES, Alerts, AlertsArgs
+from components.alerts import Alerts, AlertsArgs
 from components.audit_trail import AuditTrail, AuditTrailArgs, Exclusions
 from runbook.preview.capture import capture
 from settings.naming import Labels
+from settings.severity import SEVERITIES
 
 ACCOUNT = "210987654321"
 LABELS = Labels(project="learning-platform", environment="staging", owner="platform", cost_center="lp")

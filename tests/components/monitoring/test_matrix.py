@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from components.monitoring import facts, matrix
 from components.monitoring.rows.database import connections_limit, share
 from settings.instance_classes import RDS_MEMORY_GIB
+from settings.severity import SEVERITIES
 from settings.thresholds import ThresholdSettings
 
 from .estate import EVERYTHING
@@ -248,7 +249,7 @@ def test_an_alarm_says_how_bad_how_soon_where_to_read_and_what_to_do_first(alarm
 
 
 def test_the_response_times_are_the_run_books():
-    assert [matrix.answer(severity) for severity in matrix.SEVERITIES] == [
+    assert [matrix.answer(severity) for severity in SEVERITIES] == [
         "within 15 minutes",
         "within 1 hour",
         "within 4 hours",

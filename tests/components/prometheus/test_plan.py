@@ -7,9 +7,8 @@ import yaml
 
 from components.monitoring.facts import Balancer, Database, Facts, Function, Group, Queue
 from components.monitoring.matrix import plan_matrix
-from components.monitoring.spec import SEVERITIES as MATRIX_SEVERITIES
 from components.monitoring.spec import description
-from components.prometheus import panels_of, plan, rules, rules_of, scrape
+from components.prometheus import panels_of, rules, rules_of, scrape
 from settings.thresholds import ThresholdSettings
 
 from . import promql
@@ -53,10 +52,6 @@ def rendered(found):
 
 LOOSE = matrix()
 TIGHT = matrix(cpu_percent=70.0, memory_percent=61.5, response_seconds=1.25, error_percent=2.5, disk_free_percent=33.0)
-
-
-def test_the_two_know_the_same_severities():
-    assert plan.SEVERITIES == MATRIX_SEVERITIES
 
 
 @pytest.mark.parametrize("found", [LOOSE, TIGHT], ids=["run book", "tighter"])

@@ -1,0 +1,1 @@
+"""One Typer app per family of sub-commands."""
