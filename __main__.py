@@ -10,6 +10,8 @@ from components._keys import Home
 from components.alerts import Alerts, AlertsArgs
 from components.audit_trail import AuditTrail, AuditTrailArgs, Exclusions
 from components.bastion import Bastion, BastionArgs
+from components.change_calendar import ChangeCalendar, ChangeCalendarArgs
+from components.costs import CostGuards, CostGuardsArgs
 from components.database import Database, DatabaseArgs
 from components.encryption import Encryption, EncryptionArgs
 from components.escalation import Escalation, EscalationArgs, chain
@@ -56,6 +58,10 @@ alerts = Alerts(
     AlertsArgs(home=home, email=guarded("alerts_email", settings.alerts_email), protect=settings.protect),
     labels=labels,
 )
+
+calendar = ChangeCalendar("changes", ChangeCalendarArgs(changes=settings.changes), labels=labels)
+
+CostGuards("costs", CostGuardsArgs(home=home, costs=settings.costs, topic_arns=alerts.topic_arns), labels=labels)
 
 network = Network(
     "network",
@@ -345,6 +351,7 @@ Inventory(
             "alerts": {"topicArns": alerts.topic_arns},
             "audit": {"bucket": trail.bucket_name, "logGroup": trail.log_group_name, "trailArn": trail.trail_arn},
             "bastion": {"instanceId": bastion.instance_id, "mode": access.mode},
+            "changes": {"calendar": calendar.calendar_name},
             "database": {
                 "address": database.address,
                 "identifier": database.identifier,

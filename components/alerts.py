@@ -15,11 +15,13 @@ from . import iam
 from ._base import Component
 from ._keys import Home, customer_key
 
-#: The services that publish: alarms of CloudWatch and Prometheus, and the database's event
-#: subscription. EventBridge is not among them: it sends
-#: neither the account nor the rule along, so it could only be let in for every account's rules.
+#: The services that publish: alarms of CloudWatch and Prometheus, the database's event subscription, the budget and
+#: the detection of cost anomalies. EventBridge is not among them: it sends neither the account nor the rule along, so
+#: it could only be let in for every account's rules.
 _PUBLISHERS = {
+    "Budgets": "budgets.amazonaws.com",
     "CloudWatch": "cloudwatch.amazonaws.com",
+    "CostAnomalies": "costalerts.amazonaws.com",
     "Prometheus": "aps.amazonaws.com",
     "Rds": "events.rds.amazonaws.com",
 }

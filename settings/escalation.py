@@ -83,7 +83,7 @@ TIME_ZONE = Kind(
 
 LOCAL_TIME = Kind(
     check=_checked(_LOCAL_TIME, datetime.fromisoformat, "is no day and time"),
-    rule="A local time of escalation.time_zone of the form YYYY-MM-DDTHH:MM.",
+    rule="A local time, of the time_zone beside it, of the form YYYY-MM-DDTHH:MM.",
     example='"2025-01-06T09:00"',
     schema={"type": "string", "pattern": f"^{_LOCAL_TIME}$"},
 )

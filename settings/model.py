@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from . import kinds
 from .audit import AuditSettings
+from .changes import ChangeSettings
+from .costs import CostSettings
 from .escalation import EscalationSettings
 from .kinds import between, percent
 from .prometheus import PrometheusSettings
@@ -220,6 +222,8 @@ class Settings(Section):
         default=PrometheusSettings(), description="Prometheus and Grafana beside CloudWatch; off by default."
     )
     escalation: EscalationSettings = Field(description="Who is called when an alarm rings, and how.")
+    changes: ChangeSettings = Field(default=ChangeSettings(), description="When nothing may be changed.")
+    costs: CostSettings = Field(default=CostSettings(), description="What the account may cost.")
     alerts_email: Annotated[str, kinds.EMAIL] = Field(
         description="Address that alarms and database events go to (004_… Alert Escalation, level 2)."
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import audit, escalation, prometheus, thresholds
+from . import audit, changes, escalation, prometheus, thresholds
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -283,6 +283,10 @@ def _thresholds_agree(settings: Settings) -> Iterator[Fault]:
     )
 
 
+def _freezes_end(settings: Settings) -> Iterator[Fault]:
+    yield from changes.broken_rules(settings.changes)
+
+
 def _of_escalation(rule: escalation.Rule) -> Rule:
     return lambda settings: rule(settings.escalation)
 
@@ -295,6 +299,7 @@ def _prod_calls_people(settings: Settings) -> Iterator[Fault]:
 RULES: tuple[Rule, ...] = (
     _metrics_have_a_way,
     _thresholds_agree,
+    _freezes_end,
     _trail_is_kept,
     _regions_differ,
     _primary_in_partition,

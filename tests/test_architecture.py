@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "__main__": ("settings", "components"),
     "settings": ("settings",),
     "components": (
+        "settings.changes",
+        "settings.costs",
         "settings.escalation",
         "settings.instance_classes",
         "settings.model",
@@ -26,6 +28,7 @@ MAY_IMPORT = {
         "settings.prometheus",
         "settings.severity",
         "settings.thresholds",
+        "settings.times",
         # what a function is told: the component fills it, the handler reads it
         "functions.acknowledge.env",
         "functions.escalate.env",

@@ -19,6 +19,8 @@ TOKENS = {
     "Monitoring": "learning-platform:monitoring:Monitoring",
     "Prometheus": "learning-platform:prometheus:Prometheus",
     "Alerts": "learning-platform:alerts:Alerts",
+    "ChangeCalendar": "learning-platform:changes:ChangeCalendar",
+    "CostGuards": "learning-platform:costs:CostGuards",
     "Bastion": "learning-platform:bastion:Bastion",
     "Database": "learning-platform:database:Database",
     "Encryption": "learning-platform:encryption:Encryption",

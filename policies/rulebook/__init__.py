@@ -10,6 +10,7 @@ from . import (
     escalation,
     feeds,
     governance,
+    guards,
     identity,
     monitoring,
     network,
@@ -36,4 +37,5 @@ RULES: tuple[Rule, ...] = (
     *secrets.RULES,
     *edge.RULES,
     *governance.RULES,
+    *guards.RULES,
 )

@@ -51,11 +51,13 @@ def test_every_topic_is_encrypted_with_the_component_s_own_key(graph):
     assert key.inputs["enableKeyRotation"] is True
 
 
-def test_the_key_serves_three_services_and_only_for_the_account_s_own_alerts(graph):
+def test_the_key_serves_these_services_and_only_for_the_account_s_own_alerts(graph):
     policy = statements(graph.one("aws:kms/key:Key").inputs["policy"])
     services = {sid: s["Principal"]["Service"] for sid, s in policy.items() if "Service" in s["Principal"]}
     assert services == {
+        "BudgetsEncrypts": "budgets.amazonaws.com",
         "CloudWatchEncrypts": "cloudwatch.amazonaws.com",
+        "CostAnomaliesEncrypts": "costalerts.amazonaws.com",
         "PrometheusEncrypts": "aps.amazonaws.com",
         "RdsEncrypts": "events.rds.amazonaws.com",
     }
@@ -69,7 +71,7 @@ def test_what_the_key_is_bound_to_are_the_topics_there_are(graph):
     assert {t.outputs["arn"] for t in graph.of(TOPIC)} == ARNS
 
 
-def test_a_topic_takes_messages_of_the_account_s_alarms_and_database_over_tls_and_from_nobody_else(graph):
+def test_a_topic_takes_messages_of_the_account_s_alarms_database_and_costs_over_tls_and_from_nobody_else(graph):
     for policy in graph.of(POLICY):
         topic = graph.one(TOPIC, policy.name).outputs["arn"]
         said = statements(policy.inputs["policy"])
@@ -81,7 +83,9 @@ def test_a_topic_takes_messages_of_the_account_s_alarms_and_database_over_tls_an
         account = json.dumps({"StringEquals": {"aws:SourceAccount": ACCOUNT}})
         assert allowed == {
             ("aps.amazonaws.com", "sns:GetTopicAttributes", "sns:Publish", topic, account),
+            ("budgets.amazonaws.com", "sns:Publish", topic, account),
             ("cloudwatch.amazonaws.com", "sns:Publish", topic, account),
+            ("costalerts.amazonaws.com", "sns:Publish", topic, account),
             ("events.rds.amazonaws.com", "sns:Publish", topic, account),
         }
         assert [s for s in said.values() if s["Effect"] == "Deny"] == [
