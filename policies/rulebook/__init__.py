@@ -18,11 +18,12 @@ from . import (
     secrets,
     storage,
     telemetry,
+    waiver_rules,
 )
 from .rule import Rule
 
 #: In the order of the catalogue's sections.
-RULES: tuple[Rule, ...] = (
+_SECTIONS: tuple[Rule, ...] = (
     *network.RULES,
     *reachability.RULES,
     *compute.RULES,
@@ -39,3 +40,5 @@ RULES: tuple[Rule, ...] = (
     *governance.RULES,
     *guards.RULES,
 )
+
+RULES: tuple[Rule, ...] = (*_SECTIONS, waiver_rules.valid(_SECTIONS))

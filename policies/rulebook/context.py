@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from . import waivers
 from .resource import Context
 
 #: The environments in which rules may be softer than in prod; every other name counts as prod.
@@ -90,8 +92,8 @@ def load_context(
     )
 
 
-def of_project(folder: Path, stack: str) -> Context:
-    """The context of ``stack`` from the files of its project, without the CLI.
+def of_project(folder: Path, stack: str, today: date | None = None) -> Context:
+    """The context of ``stack`` from the files of its project, without the CLI; ``today`` is that of UTC by default.
 
     Raises ContextError where the project or the stack's file is missing or is no YAML.
     """
@@ -100,7 +102,8 @@ def of_project(folder: Path, stack: str) -> Context:
     siblings = _stacks(folder, project)
     if name not in siblings:
         raise ContextError(f"Stack {name} has no Pulumi.{name}.yaml in {folder}.")
-    return load_context(name, siblings[name], siblings, project=project)
+    context = load_context(name, siblings[name], siblings, project=project)
+    return _with_waivers(context, folder / "policies", today)
 
 
 def of_process(pack: Path, environ: Mapping[str, str]) -> Context:
@@ -116,7 +119,12 @@ def of_process(pack: Path, environ: Mapping[str, str]) -> Context:
     siblings = _stacks(folder, project) if is_project else {}
     handed_over = environ.get("PULUMI_CONFIG")
     config = json.loads(handed_over) if handed_over else siblings.get(name, {})
-    return load_context(name, config, siblings if name else {}, project=project)
+    return _with_waivers(load_context(name, config, siblings if name else {}, project=project), pack, None)
+
+
+def _with_waivers(context: Context, pack: Path, today: date | None) -> Context:
+    """The context with what the pack's file waives; both callers read the same one."""
+    return replace(context, waivers=waivers.read(pack / waivers.FILE), today=today or datetime.now(UTC).date())
 
 
 def _project(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from .resource import Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule
@@ -19,7 +20,7 @@ def _cost_guards(stack: Stack) -> Iterator[Fault]:
     if not budgets:
         yield Fault("The stack has no budget, so the bill is the first to tell what was spent.")
     for budget in budgets:
-        if not is_true_of_any(range(len(budget.items("notifications"))), lambda at, of=budget: _tells(of, at)):
+        if not is_true_of_any(range(len(budget.items("notifications"))), partial(_tells, budget)):
             yield Fault("Nobody is told before or when the budget is spent.", budget.urn)
     subscriptions = tuple(stack.of(SUBSCRIPTION))
     if not subscriptions:

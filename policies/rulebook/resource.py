@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
+
+from .waivers import Waivers
 
 T = TypeVar("T")
 
@@ -90,13 +93,16 @@ def whole(value: Any) -> int | None:
 class Context:
     """Facts of the stack that a rule compares with; all from its settings.
 
-    ``reserved_cidrs``: label -> range that the stack's VPC must not touch (other stacks, the recovery region).
+    ``reserved_cidrs``: label -> range that the stack's VPC must not touch (other stacks, the recovery region);
+    ``waivers``: those of all environments; ``today``: the day on which they hold or not.
     """
 
     environment: str = "prod"
     admin_cidrs: tuple[IPv4Network, ...] = ()
     regions: tuple[str, ...] = ()
     reserved_cidrs: Mapping[str, IPv4Network] = field(default_factory=dict)
+    waivers: Waivers = field(default_factory=Waivers)
+    today: date = date.min
 
 
 @dataclass(frozen=True)

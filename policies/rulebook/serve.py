@@ -19,6 +19,7 @@ from pulumi_policy import (
 from pulumi_policy import Severity as PolicySeverity
 from pulumi_policy.proxy import UnknownValueError
 
+from . import waiver_rules
 from .resource import Context, Resource, Stack
 from .rule import Fault, ResourceRule, Rule, StackRule
 
@@ -31,7 +32,13 @@ _FRAMEWORKS = {
 
 
 def policies(rules: Iterable[Rule], context: Context) -> list[Policy]:
-    """One policy for each rule, with the enforcement that its level means in the context's environment."""
+    """One policy for each rule, with the enforcement that its level means in the context's environment.
+
+    What is waived is no violation; where anything is, one more policy, which only advises, tells of it.
+    """
+    rules = tuple(rules)
+    if any(context.waivers.of(context.environment)):
+        rules = (*rules, waiver_rules.waived(rules))
     return [_policy(rule, context) for rule in rules]
 
 
@@ -93,7 +100,8 @@ def _resource_check(rule: ResourceRule, context: Context) -> Callable[[ResourceV
             parent=args.opts.parent,
             protect=args.opts.protect,
         )
-        _report((Fault(sentence) for sentence in rule.judge(resource, context)), report)
+        if context.waivers.covering(rule.id, resource, context.environment, context.today) is None:
+            _report((Fault(sentence) for sentence in rule.judge(resource, context)), report)
 
     return check
 
@@ -101,7 +109,7 @@ def _resource_check(rule: ResourceRule, context: Context) -> Callable[[ResourceV
 def _stack_check(rule: StackRule, context: Context) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def check(args: StackValidationArgs, report: ReportViolation) -> None:
         stack = Stack(resources=tuple(map(_resource, args.resources)), context=context)
-        _report(rule.judge(stack), report)
+        _report((fault for fault in rule.judge(stack) if waiver_rules.cover(rule, fault, stack) is None), report)
 
     return check
 

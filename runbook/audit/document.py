@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from policies.rulebook.waivers import Waiver
+
 from ..preview.graph import Graph
 from .evaluate import Audit, Finding
 
@@ -19,6 +21,16 @@ from .evaluate import Audit, Finding
 VERSION = 1
 
 _CAMEL = re.compile(r"_([a-z])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverEntry:
+    """Who answers for a finding, and until which day (``YYYY-MM-DD``)."""
+
+    owner: str
+    ticket: str
+    reason: str
+    expires: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,7 @@ class FindingEntry:
     remedy: str
     source: str
     controls: tuple[str, ...]
+    waiver: WaiverEntry | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +146,11 @@ def _finding(finding: Finding) -> FindingEntry:
         remedy=rule.remedy,
         source=rule.sentence,
         controls=rule.controls,
+        waiver=_waiver(finding.waiver) if finding.waiver else None,
+    )
+
+
+def _waiver(waiver: Waiver) -> WaiverEntry:
+    return WaiverEntry(
+        owner=waiver.owner, ticket=waiver.ticket, reason=waiver.reason, expires=waiver.expires.isoformat()
     )

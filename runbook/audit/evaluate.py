@@ -11,6 +11,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from policies.rulebook import RULES
 from policies.rulebook.resource import Context, Resource, Stack
 from policies.rulebook.rule import Fault, NotEvaluatedError, ResourceRule, Rule, Severity, StackRule
+from policies.rulebook.waivers import Waiver
 
 from ..preview import graph
 
@@ -19,12 +20,16 @@ _ORDER = tuple(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken rule: the sentence, the resource it is about (None: the stack), and whether it refuses a deployment."""
+    """A broken rule: the sentence, the resource it is about (None: the stack), and whether it refuses a deployment.
+
+    ``waiver``: who answers for it for now; it refuses nothing then.
+    """
 
     rule: Rule
     sentence: str
     resource: graph.Resource | None
     mandatory: bool
+    waiver: Waiver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,9 @@ class _Judge:
 
     def _add(self, rule: Rule, fault: Fault, mandatory: bool) -> None:
         resource = self._graph.by_urn.get(fault.urn) if fault.urn else None
-        self.findings.append(Finding(rule, fault.sentence, resource, mandatory))
+        context = self._context
+        waiver = context.waivers.covering(rule.id, resource, context.environment, context.today)
+        self.findings.append(Finding(rule, fault.sentence, resource, mandatory and waiver is None, waiver))
 
 
 def _seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:

@@ -23,7 +23,8 @@ _STYLES = {
 def lines(audit: Audit, page: Page) -> Iterator[Text]:
     """The findings and what was not evaluated; each part begins with an empty line, and nothing is said of nothing."""
     refused = [finding for finding in audit.findings if finding.mandatory]
-    advised = [finding for finding in audit.findings if not finding.mandatory]
+    waived = [finding for finding in audit.findings if finding.waiver]
+    advised = [finding for finding in audit.findings if not finding.mandatory and not finding.waiver]
     if refused:
         yield Text()
         yield Text(f"Refused: {count(len(refused), 'finding')} of mandatory rules", "bold red")
@@ -32,16 +33,23 @@ def lines(audit: Audit, page: Page) -> Iterator[Text]:
         yield Text()
         yield Text(f"Advised: {count(len(advised), 'finding')} of advisory rules", "bold")
         yield from _grouped(advised, page, page.signs.advice)
+    if waived:
+        yield Text()
+        yield Text(f"Waived: {count(len(waived), 'finding')} that somebody answers for", "bold")
+        yield from _grouped(waived, page, page.signs.advice)
     yield from _not_evaluated(audit, page)
 
 
 def verdict(audit: Audit, seconds: float, page: Page) -> Iterator[Text]:
     """One sentence: the outcome, the numbers behind it, the time it took."""
     refused = sum(finding.mandatory for finding in audit.findings)
-    advised = len(audit.findings) - refused
+    waived = sum(finding.waiver is not None for finding in audit.findings)
+    advised = len(audit.findings) - refused - waived
     outcome = Text("refused", "bold red") if audit.refused else Text("clean", "bold green")
     parts = [f"{count(audit.rules, 'rule')}, {count(audit.judgements, 'judgement')}"]
     parts += [f"{refused:,} mandatory and {advised:,} advisory findings" if audit.findings else "no finding"]
+    if waived:
+        parts.append(f"{waived:,} waived")
     if audit.not_evaluated:
         parts.append(f"{len(audit.not_evaluated):,} not evaluated")
     if audit.idle:
@@ -68,13 +76,16 @@ def _rule(group: Sequence[Finding], page: Page, sign: str) -> Iterator[Text]:
     for finding in group:
         yield from page.hang(Text.assemble("    ", (sign, style)), Text(finding.sentence))
         yield from page.hang(Text(" " * (4 + len(sign))), _where(finding))
+        if waiver := finding.waiver:
+            answers = f"waived until {waiver.expires} by {waiver.owner} ({waiver.ticket}): {waiver.reason}"
+            yield from page.hang(Text(" " * (4 + len(sign))), Text(answers, "yellow"))
     facts = [
         ("why", rule.why),
         ("remedy", rule.remedy),
         ("run book", rule.sentence),
         ("controls", ", ".join(rule.controls)),
     ]
-    if rule.level is Level.MANDATORY_IN_PROD and not group[0].mandatory:
+    if rule.level is Level.MANDATORY_IN_PROD and not group[0].mandatory and not group[0].waiver:
         facts.append(("level", "mandatory in prod, advice here"))
     for name, fact in facts:
         if fact:

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -23,6 +25,7 @@ from policies.rulebook import RULES
 from policies.rulebook.resource import Context, Resource, Stack
 from policies.rulebook.rule import Fault, Level, ResourceRule, Rule, Severity, StackRule
 from policies.rulebook.serve import policies
+from policies.rulebook.waivers import Waiver, Waivers
 
 from .bags import UNKNOWN, UnknownValueError, resource
 from .estate import ANYWHERE, Ref, estate, line
@@ -180,6 +183,29 @@ def test_a_level_is_enforced_as_its_environment_wants(level, environment, enforc
     assert diagnostic.message == (
         "Something holds. [000_b5883a9168e66709.txt §6: restrict access to necessary ports]\nIt does not hold."
     )
+
+
+TICKET = Waiver(
+    rule="made-up",
+    resource="aws:ec2/vpc:Vpc::main",
+    environment="staging",
+    reason="Until it holds.",
+    owner="ana",
+    ticket="OPS-1",
+    expires=date(2026, 12, 31),
+    line=1,
+)
+
+
+@pytest.mark.parametrize("kind", [ResourceRule, StackRule])
+def test_what_is_waived_is_no_violation_and_is_told_as_advice(kind):
+    check = says("It does not hold.") if kind is ResourceRule else (lambda _: [Fault("It does not hold.", VPC.urn)])
+    waived = replace(STAGING, waivers=Waivers((TICKET,)), today=date(2026, 11, 21))
+    pack = servicer([made(kind, check)], waived)
+    assert list(analyze(pack, VPC)) == []
+    (told,) = analyze_stack(pack, [VPC])
+    assert (told.policyName, told.enforcementLevel, told.urn) == ("gov-waived", ADVISORY, VPC.urn)
+    assert told.message.endswith("\nWaived until 2026-12-31 by ana (OPS-1: Until it holds): made-up: It does not hold.")
 
 
 def test_a_policy_carries_what_its_rule_knows():

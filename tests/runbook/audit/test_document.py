@@ -44,6 +44,7 @@ def test_the_document_holds_findings_what_was_not_evaluated_fidelity_and_verdict
                         "remedy": "Close it.",
                         "source": "000_b5883a9168e66709.txt 6: restrict access to necessary ports",
                         "controls": ["CIS 5.3", "NIST SC-7"],
+                        "waiver": None,
                     }
                 ],
                 "notEvaluated": [{"rule": "gov-tags", "urn": None, "reason": "unknown"}],
