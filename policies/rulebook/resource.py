@@ -102,7 +102,7 @@ class Context:
     regions: tuple[str, ...] = ()
     reserved_cidrs: Mapping[str, IPv4Network] = field(default_factory=dict)
     waivers: Waivers = field(default_factory=Waivers)
-    today: date = date.min
+    today: date = field(default=date.min, compare=False)
 
 
 @dataclass(frozen=True)

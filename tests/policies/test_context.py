@@ -209,3 +209,11 @@ def test_the_projects_own_stacks_have_facts(stack):
     others = {"dev", "staging", "prod"} - {stack}
     ranges = {f"{other} network.{name}" for other in others for name in ("cidr", "recovery_cidr")}
     assert set(context.reserved_cidrs) == {*ranges, f"{stack} network.recovery_cidr"}
+
+
+def test_the_pack_and_the_audit_read_the_same_waivers(project):
+    (project / "policies").mkdir(exist_ok=True)
+    (project / "policies" / "waivers.yaml").write_text("- just words\n", encoding="utf-8")
+    said = ("waivers.yaml:1: the waiver is no group of keys, so it covers nothing.",)
+    assert of_project(project, "staging").waivers.malformed == said
+    assert of_process(project / "policies", environ()).waivers.malformed == said
