@@ -15,7 +15,8 @@ from .desk import sentences
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .audit.coverage import Coverage
+    from policies.rulebook.resource import Context
+
     from .audit.evaluate import Audit
     from .operations.bootstrap import Clients
     from .operations.plan import Step
@@ -32,7 +33,7 @@ def preview(stack: str, folder: Path | None, *, as_json: bool) -> int:
     (stack,) = stacks.chosen([stack], folder)
     started = time.perf_counter()
     with console.progress(f"Previewing {stack}"):
-        graph, audit = _audited(stack, folder)
+        graph, audit, _context = _audited(stack, folder)
     if as_json:
         from .preview import digest
 
@@ -64,17 +65,18 @@ def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool, alarms: 
         started = time.perf_counter()
         try:
             with console.progress(f"Auditing {stack}"):
-                audited.append(_audited(stack, folder))
+                graph, found, context = _audited(stack, folder)
         except UserError as error:
             mistakes += [f"{stack} cannot be audited:", *error.lines]
             continue
+        audited.append((graph, found))
         if not as_json:
             from .audit import coverage, render
 
-            verdicts += render.verdict(audited[-1][1], time.perf_counter() - started, page)
-            if findings := list(render.lines(audited[-1][1], page)):
+            verdicts += render.verdict(found, time.perf_counter() - started, page)
+            if findings := list(render.lines(found, page)):
                 console.show(output, [Text(f"Audit of {stack}", "bold"), *findings, Text()])
-            covered = _coverage(audited[-1][0], folder)
+            covered = coverage.report(graph, context)
             covers.append(Text(f"{stack}: alarms for what can fail: {coverage.sums(covered)}"))
             if alarms:
                 console.show(output, [Text(f"Alarms of {stack}", "bold"), *map(Text, coverage.text(covered)), Text()])
@@ -170,15 +172,7 @@ def bootstrap(
     return CLEAN
 
 
-def _coverage(graph: Graph, folder: Path) -> Coverage:
-    from policies.rulebook.context import of_project
-
-    from .audit.coverage import report
-
-    return report(graph, of_project(folder, graph.stack))
-
-
-def _audited(stack: str, folder: Path) -> tuple[Graph, Audit]:
+def _audited(stack: str, folder: Path) -> tuple[Graph, Audit, Context]:
     from policies.rulebook.context import of_project
 
     from .audit.evaluate import audit as evaluate
@@ -186,4 +180,5 @@ def _audited(stack: str, folder: Path) -> tuple[Graph, Audit]:
 
     graph = run(stack, folder)
     with sentences():
-        return graph, evaluate(graph, of_project(folder, stack))
+        context = of_project(folder, stack)
+        return graph, evaluate(graph, context), context

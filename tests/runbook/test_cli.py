@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from policies.rulebook.resource import Context
 from policies.rulebook.rule import Level, Severity
 from runbook import cli, commands
 from runbook.audit.evaluate import Finding
@@ -44,7 +45,7 @@ def audited(monkeypatch):
         found = findings.get(stack, [])
         if isinstance(found, BaseException):
             raise found
-        return small(), audit(found, stack=stack)
+        return small(), audit(found, stack=stack), Context(environment=stack)
 
     monkeypatch.setattr(commands, "_audited", fake)
     return findings
