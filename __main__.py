@@ -8,7 +8,9 @@ import pulumi
 
 from components._keys import Home
 from components.alerts import Alerts, AlertsArgs
+from components.archive import Archive, ArchiveArgs
 from components.audit_trail import AuditTrail, AuditTrailArgs, Exclusions
+from components.backup import Backup, BackupArgs
 from components.bastion import Bastion, BastionArgs
 from components.change_calendar import ChangeCalendar, ChangeCalendarArgs
 from components.costs import CostGuards, CostGuardsArgs
@@ -17,6 +19,7 @@ from components.encryption import Encryption, EncryptionArgs
 from components.escalation import Escalation, EscalationArgs, chain
 from components.inventory import Inventory, InventoryArgs
 from components.log_queries import LogQueries, LogQueriesArgs
+from components.maintenance import Balancer, Maintenance, MaintenanceArgs
 from components.monitoring import Links, Monitoring, MonitoringArgs, description, facts
 from components.network import FLOW_FIELDS, Network, NetworkArgs, Traffic
 from components.prometheus import (
@@ -30,6 +33,7 @@ from components.prometheus import (
     rules_of,
     topic_name,
 )
+from components.schedule import Mutes, MutesArgs, Schedule, ScheduleArgs, alarms_of
 from components.web import WebTier, WebTierArgs
 from settings.instance_classes import RDS_MEMORY_GIB
 from settings.load import guarded, load
@@ -75,6 +79,7 @@ network = Network(
             database_port=db.port,
             admin_cidrs=access.admin_cidrs,
             bastion_tier="app" if access.mode == "ssm" else "public",
+            public_ssh=settings.maintenance.key_name is not None,
         ),
         flow_log_retention_days=net.flow_log_retention_days,
         logs_key_arn=encryption.logs_key_arn,
@@ -95,6 +100,7 @@ bastion = Bastion(
         app_subnet_id=network.subnet_ids["app"][0],
         logs_key_arn=encryption.logs_key_arn,
         session_log_retention_days=access.session_log_retention_days,
+        schedule=settings.schedules.of("bastion"),
         protect=settings.protect,
     ),
     labels=labels,
@@ -126,6 +132,19 @@ prometheus = (
     else None
 )
 
+archive = Archive(
+    "archive",
+    ArchiveArgs(
+        home=home,
+        records=settings.records,
+        server_tags={"Environment": labels.environment, "Project": labels.project, "Service": WebTier.SERVICE},
+        topic_arns=alerts.topic_arns,
+        servers_sleep=settings.schedules.of("web") is not None,
+        protect=settings.protect,
+    ),
+    labels=labels,
+)
+
 web = WebTier(
     "web",
     WebTierArgs(
@@ -135,6 +154,7 @@ web = WebTier(
         app_subnet_ids=network.subnet_ids["app"],
         zone_id=site.domain.zone_id,
         host=site.domain.host,
+        schedule=settings.schedules.of("web"),
         instance_class=site.instance_class,
         image_id=site.image_id,
         min_instances=site.min_instances,
@@ -149,7 +169,11 @@ web = WebTier(
         agent_schedule=site.agent_schedule,
         logs_key_arn=encryption.logs_key_arn,
         clients={"bastion": bastion.security_group_id},
-        instance_statements=(*bastion.session_statements, *(prometheus.instance_statements if prometheus else ())),
+        instance_statements=(
+            *bastion.session_statements,
+            *archive.instance_statements,
+            *(prometheus.instance_statements if prometheus else ()),
+        ),
         protect=settings.protect,
     ),
     labels=labels,
@@ -180,6 +204,7 @@ database = Database(
         monitoring_interval_seconds=db.monitoring_interval_seconds,
         slow_query_ms=db.slow_query_ms,
         password_rotation_days=db.password_rotation_days,
+        schedule=settings.schedules.of("database"),
         log_retention_days=db.log_retention_days,
         apply_immediately=settings.environment == "dev",
         protect=settings.protect,
@@ -213,6 +238,129 @@ topics: dict[str, pulumi.Input[str]] = {
     **({"grafana": topic_name(labels)} if prometheus and prom.grafana.enabled else {}),
 }
 
+hours = settings.schedules
+schedule = (
+    Schedule(
+        "schedule",
+        ScheduleArgs(
+            home=home,
+            regions=both_regions,
+            periods=hours.followed(),
+            alarm_topic_arn=alerts.topic_arns["medium"],
+            logs_key_arn=encryption.logs_key_arn,
+            log_retention_days=hours.log_retention_days,
+            reserved_concurrency=hours.reserved_concurrency,
+        ),
+        labels=labels,
+    )
+    if hours.resources
+    else None
+)
+
+maintenance = (
+    Maintenance(
+        "maintenance",
+        MaintenanceArgs(
+            home=home,
+            settings=settings.maintenance,
+            host=site.domain.host,
+            vpc_id=network.vpc_id,
+            subnet_id=network.subnet_ids["public"][0],
+            admin_cidrs=access.admin_cidrs,
+            balancer=Balancer(
+                arn_suffix=web.arn_suffix,
+                listener_arn=web.listener_arn,
+                target_group_arn=web.target_group_arn,
+                security_group_id=web.alb_security_group_id,
+            ),
+            topic_arns=alerts.topic_arns,
+            topic_key_arn=alerts.key_arn,
+            instance_statements=bastion.session_statements,
+            log_retention_days=site.log_retention_days,
+            protect=settings.protect,
+        ),
+        labels=labels,
+    )
+    if settings.maintenance.enabled
+    else None
+)
+
+backup = Backup(
+    "backup",
+    BackupArgs(
+        home=home,
+        recovery_region=settings.recovery_region,
+        settings=settings.backups,
+        vpc_id=network.vpc_id,
+        app_subnet_ids=network.subnet_ids["app"],
+        data_subnet_ids=network.subnet_ids["data"],
+        database_arn=database.arn,
+        database_port=db.port,
+        evidence_bucket=archive.bucket_names["evidence"],
+        evidence_bucket_arn=archive.bucket_arns["evidence"],
+        evidence_key_arn=archive.key_arn,
+        report_bucket=archive.bucket_names["backup"],
+        report_prefix=archive.reports_prefix,
+        topic_arns=alerts.topic_arns,
+        topic_key_arn=alerts.key_arn,
+        logs_key_arn=encryption.logs_key_arn,
+        deployers=audit.quiet.deployment,
+        protect=settings.protect,
+    ),
+    labels=labels,
+)
+
+# What the alarm matrix watches: resources by a reference, and what CloudWatch knows each of them by.
+functions = [
+    # Its own alarms, which page without the chain, ring for these already.
+    facts.Function(ref=f"escalation-{function}", timeout_seconds=seconds, watched=frozenset({"Errors", "Throttles"}))
+    for function, seconds in escalation.function_seconds.items()
+]
+hosts = ["bastion"]
+queues: list[facts.Queue] = []
+schedules: list[str] = []
+references: dict[str, pulumi.Input[str]] = {
+    "group": web.autoscaling_group_name,
+    "balancer": web.arn_suffix,
+    "target-group": web.target_group_arn_suffix,
+    "database": database.identifier,
+    "bastion": bastion.instance_id,
+    "certificate": web.certificate_arn,
+    "firewall": web.firewall_metric,
+    "escalation-table": escalation.table_name,
+    **{f"escalation-{function}": name for function, name in escalation.function_names.items()},
+    **topics,
+    **{f"nat-{zone}": gateway for zone, gateway in network.nat_gateway_ids.items()},
+}
+if schedule:
+    functions.append(facts.Function(ref="schedule-function", timeout_seconds=schedule.function_seconds))
+    queues.append(facts.Queue(ref="schedule-dead-letters", dead_letters=True))
+    schedules.append("schedule-group")
+    references |= {
+        "schedule-dead-letters": schedule.dead_letters_name,
+        "schedule-function": schedule.function_name,
+        "schedule-group": schedule.group_name,
+    }
+
+if maintenance:
+    hosts.append("maintenance")
+    queues.append(facts.Queue(ref="maintenance-dead-letters", dead_letters=True))
+    schedules.append("maintenance-schedules")
+    references |= {
+        "maintenance": maintenance.instance_id,
+        "maintenance-dead-letters": maintenance.dead_letters_name,
+        "maintenance-schedules": maintenance.schedule_group,
+    }
+
+functions += [
+    facts.Function(ref=f"backup-{function}", timeout_seconds=seconds)
+    for function, seconds in backup.function_seconds.items()
+]
+references |= {
+    "backup-vault": backup.vault_name,
+    **{f"backup-{function}": name for function, name in backup.function_names.items()},
+}
+
 monitoring = Monitoring(
     "monitoring",
     MonitoringArgs(
@@ -229,34 +377,19 @@ monitoring = Monitoring(
                 processors=facts.processors(db.instance_class),
                 burstable=facts.burstable(db.instance_class),
             ),
-            hosts=("bastion",),
+            hosts=tuple(hosts),
             gateways=tuple(f"nat-{zone}" for zone in network.nat_gateway_ids),
             certificates=("certificate",),
             firewalls=("firewall",),
-            functions=tuple(
-                # Its own alarms, which page without the chain, ring for these already.
-                facts.Function(
-                    ref=f"escalation-{function}", timeout_seconds=seconds, watched=frozenset({"Errors", "Throttles"})
-                )
-                for function, seconds in escalation.function_seconds.items()
-            ),
+            functions=tuple(functions),
+            queues=tuple(queues),
+            schedules=tuple(schedules),
+            vaults=("backup-vault",),
             tables=("escalation-table",),
             topics=tuple(topics),
             rejects=network.metric_namespace,
         ),
-        references={
-            "group": web.autoscaling_group_name,
-            "balancer": web.arn_suffix,
-            "target-group": web.target_group_arn_suffix,
-            "database": database.identifier,
-            "bastion": bastion.instance_id,
-            "certificate": web.certificate_arn,
-            "firewall": web.firewall_metric,
-            "escalation-table": escalation.table_name,
-            **{f"escalation-{function}": name for function, name in escalation.function_names.items()},
-            **topics,
-            **{f"nat-{zone}": gateway for zone, gateway in network.nat_gateway_ids.items()},
-        },
+        references=references,
         topic_arns=alerts.topic_arns,
         links=Links(site=web.url),
         application_log=web.log_group_name,
@@ -264,6 +397,24 @@ monitoring = Monitoring(
     ),
     labels=labels,
 )
+
+if schedule:
+    muted = alarms_of(
+        {"bastion": ("bastion",), "database": ("database",), "web": ("group", "balancer", "target-group")},
+        [(alarm.key, alarm.subject) for alarm in monitoring.matrix.alarms],
+        [(composite.key, composite.alarms) for composite in monitoring.matrix.composites],
+    )
+    Mutes(
+        "mutes",
+        MutesArgs(
+            periods=hours.followed(),
+            follows={str(resource): period for resource, period in hours.resources.items()},
+            alarms={resource: [monitoring.alarm_names[key] for key in keys] for resource, keys in muted.items()},
+            alarms_of=[monitoring],
+            ready_minutes=hours.ready_minutes,
+        ),
+        labels=labels,
+    )
 
 if prometheus:
     Alerting(
@@ -283,7 +434,7 @@ if prometheus:
         labels=labels,
     )
 
-if prometheus and prom.grafana.enabled:
+grafana = (
     Grafana(
         "grafana",
         GrafanaArgs(
@@ -302,6 +453,9 @@ if prometheus and prom.grafana.enabled:
         ),
         labels=labels,
     )
+    if prometheus and prom.grafana.enabled
+    else None
+)
 
 trail = AuditTrail(
     "audit",
@@ -314,7 +468,9 @@ trail = AuditTrail(
         exclusions=Exclusions(
             deployment=audit.quiet.deployment, scanners=audit.quiet.scanners, services=audit.quiet.services
         ),
-        data_bucket_arns=(),
+        data_bucket_arns=(archive.bucket_arns["backup"], archive.bucket_arns["evidence"])
+        if audit.trail.record_objects
+        else (),
         log_retention_days=audit.trail.log_retention_days,
         archive_days=audit.trail.archive_days,
         expire_days=audit.trail.expire_days,
@@ -349,7 +505,17 @@ Inventory(
     InventoryArgs(
         entries={
             "alerts": {"topicArns": alerts.topic_arns},
+            "archive": {
+                "archiveBucket": archive.bucket_names["archive"],
+                "backupBucket": archive.bucket_names["backup"],
+                "backupDocument": archive.backup_document,
+                "evidenceBucket": archive.bucket_names["evidence"],
+                "keyArn": archive.key_arn,
+                "prefix": archive.prefix,
+                "restoreDocument": archive.restore_document,
+            },
             "audit": {"bucket": trail.bucket_name, "logGroup": trail.log_group_name, "trailArn": trail.trail_arn},
+            "backup": backup.inventory,
             "bastion": {"instanceId": bastion.instance_id, "mode": access.mode},
             "changes": {"calendar": calendar.calendar_name},
             "database": {
@@ -370,8 +536,35 @@ Inventory(
                 "repliesTopicArn": escalation.replies_topic_arn,
                 "table": escalation.table_name,
             },
-            "monitoring": {"alarms": monitoring.alarm_names, "dashboard": monitoring.dashboard_name},
+            **(
+                {
+                    "grafana": {
+                        "address": grafana.address,
+                        "dashboardsApplication": grafana.dashboards_application,
+                        "dashboardsProfile": grafana.dashboards_profile,
+                        "serviceAccountId": grafana.service_account_id,
+                        "workspaceId": grafana.workspace_id,
+                    }
+                }
+                if grafana
+                else {}
+            ),
+            **({"maintenance": {**maintenance.entry, "calendar": calendar.calendar_name}} if maintenance else {}),
+            "monitoring": {"alarmPrefix": labels.physical(""), "dashboard": monitoring.dashboard_name},
             "network": {"flowLogGroup": network.flow_log_group, "vpcId": network.vpc_id},
+            **(
+                {
+                    "schedule": {
+                        "configuration": schedule.configuration,
+                        "function": schedule.function_name,
+                        "functionArn": schedule.function_arn,
+                        "group": schedule.group_name,
+                        "roleArn": schedule.role_arn,
+                    }
+                }
+                if schedule
+                else {}
+            ),
             "web": {
                 "autoScalingGroup": web.autoscaling_group_name,
                 "certificateArn": web.certificate_arn,

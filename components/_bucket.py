@@ -14,18 +14,56 @@ from ._base import Component
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How long objects below ``prefix`` (empty for all) are kept, in days, and after how many they move.
+
+    ``glacier_days``: to Glacier Flexible Retrieval; ``deep_archive_days``: to Deep Archive; None for never. S3 moves no
+    object of less than 128 KB, which would cost more there than it saves.
+    """
+
+    name: str
+    prefix: str = ""
+    days: int
+    glacier_days: int | None = None
+    deep_archive_days: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """Nobody deletes or overwrites a version for ``days``; governance can be bypassed by permission, compliance not."""
+
+    mode: Literal["governance", "compliance"]
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BucketArgs:
     """``key_arn`` None means SSE-S3, which load balancer logs need: their delivery cannot use a customer key.
 
     ``expire_days``: after how many days an object goes; ``archive_days``: after how many it moves to Glacier Flexible
-    Retrieval (None: never). ``purpose`` becomes the tag of that name.
+    Retrieval (None: never). ``retention`` says both in their place, for each prefix. ``noncurrent_days``: how long a
+    deleted or overwritten object can be had back. ``purpose`` becomes the tag of that name, ``backup`` is the class
+    that AWS Backup selects by.
     """
 
-    purpose: Literal["logs", "evidence", "backup", "state", "pages"]
+    purpose: Literal["logs", "evidence", "backup", "archive", "state", "pages"]
     key_arn: pulumi.Input[str] | None
-    expire_days: int
+    expire_days: int | None = None
     archive_days: int | None = None
+    retention: Sequence[Retention] = ()
+    noncurrent_days: int = 30
+    lock: Lock | None = None
+    backup: Literal["none", "daily", "weekly"] = "none"
     protect: bool
+
+    @property
+    def kept(self) -> tuple[Retention, ...]:
+        """What the lifecycle does. Raises ValueError where nothing says when objects expire, or two things do."""
+        if (self.expire_days is None) == (not self.retention):
+            raise ValueError("A bucket's objects expire: give either expire_days or retention.")
+        if self.expire_days is None:
+            return tuple(self.retention)
+        return (Retention(name="expire", days=self.expire_days, glacier_days=self.archive_days),)
 
 
 class GuardedBucket:
@@ -41,11 +79,12 @@ class GuardedBucket:
         self._owner, self._name, self._args = owner, name, args
         self.bucket = aws.s3.Bucket(
             name,
-            tags=owner.tags(name, Purpose=args.purpose),
+            tags=owner.tags(name, backup=args.backup, Purpose=args.purpose),
             opts=owner.child(protect=args.protect),
         )
         self._guard()
         self._expire()
+        self._lock()
         self.policy = self._write_policy(statements)
 
     def _guard(self) -> None:
@@ -88,22 +127,36 @@ class GuardedBucket:
         )
 
     def _expire(self) -> None:
-        archive = self._args.archive_days
         aws.s3.BucketLifecycleConfiguration(
             self._name,
             # The lifecycle names noncurrent versions, so versioning has to be on before.
             bucket=self.versioning.bucket,
-            rules=[
-                {
-                    "id": "expire",
-                    "status": "Enabled",
-                    "filter": {"prefix": ""},
-                    "transitions": [{"days": archive, "storage_class": "GLACIER"}] if archive is not None else [],
-                    "expiration": {"days": self._args.expire_days},
-                    "noncurrent_version_expiration": {"noncurrent_days": 30},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
-                }
-            ],
+            rules=[self._lifecycle_rule(kept) for kept in self._args.kept],
+            opts=self._owner.child(),
+        )
+
+    def _lifecycle_rule(self, kept: Retention) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
+        moves = (("GLACIER", kept.glacier_days), ("DEEP_ARCHIVE", kept.deep_archive_days))
+        return {
+            "id": kept.name,
+            "status": "Enabled",
+            "filter": {"prefix": kept.prefix},
+            "transitions": [{"days": days, "storage_class": where} for where, days in moves if days is not None],
+            "expiration": {"days": kept.days},
+            "noncurrent_version_expiration": {"noncurrent_days": self._args.noncurrent_days},
+            "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+        }
+
+    def _lock(self) -> None:
+        lock = self._args.lock
+        if lock is None:
+            return
+        aws.s3.BucketObjectLockConfiguration(
+            self._name,
+            # S3 locks objects in a bucket with versioning alone.
+            bucket=self.versioning.bucket,
+            object_lock_enabled="Enabled",
+            rule={"default_retention": {"mode": lock.mode.upper(), "days": lock.days}},
             opts=self._owner.child(),
         )
 

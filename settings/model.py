@@ -13,13 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from . import kinds
 from .audit import AuditSettings
+from .backups import BackupSettings
 from .changes import ChangeSettings
 from .costs import CostSettings
 from .escalation import EscalationSettings
 from .kinds import between, percent
+from .maintenance import MaintenanceSettings
 from .prometheus import PrometheusSettings
+from .records import RecordsSettings
 from .regions import Partition
 from .rules import broken_rules
+from .schedules import SchedulesSettings
 from .section import Section
 from .thresholds import CPU_PERCENT, MEMORY_PERCENT, ThresholdSettings
 
@@ -224,6 +228,18 @@ class Settings(Section):
     escalation: EscalationSettings = Field(description="Who is called when an alarm rings, and how.")
     changes: ChangeSettings = Field(default=ChangeSettings(), description="When nothing may be changed.")
     costs: CostSettings = Field(default=CostSettings(), description="What the account may cost.")
+    schedules: SchedulesSettings = Field(
+        default=SchedulesSettings(), description="What is stopped outside of its hours; nothing by default."
+    )
+    maintenance: MaintenanceSettings = Field(
+        default=MaintenanceSettings(), description="The machine with the maintenance page; off by default."
+    )
+    backups: BackupSettings = Field(
+        default=BackupSettings(), description="Backups of the database, their copies, and how restoring is tested."
+    )
+    records: RecordsSettings = Field(
+        default=RecordsSettings(), description="How long records are kept, and how servers save their configuration."
+    )
     alerts_email: Annotated[str, kinds.EMAIL] = Field(
         description="Address that alarms and database events go to (004_… Alert Escalation, level 2)."
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import audit, changes, escalation, prometheus, thresholds
+from . import audit, backups, changes, escalation, maintenance, prometheus, records, schedules, thresholds
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -296,7 +296,37 @@ def _prod_calls_people(settings: Settings) -> Iterator[Fault]:
         yield from escalation.placeholder_contacts(settings.escalation)
 
 
+def _schedules_leave_windows(settings: Settings) -> Iterator[Fault]:
+    yield from schedules.broken_rules(settings.schedules, needs=schedules.needs(settings))
+
+
+def _maintenance_is_whole(settings: Settings) -> Iterator[Fault]:
+    yield from maintenance.broken_rules(
+        settings.maintenance, admin_cidrs=bool(settings.access.admin_cidrs), web_host=settings.web.domain.host
+    )
+
+
+def _records_are_kept(settings: Settings) -> Iterator[Fault]:
+    yield from records.broken_rules(settings.records, settings.environment)
+
+
+def _backups_agree(settings: Settings) -> Iterator[Fault]:
+    db = settings.database
+    yield from backups.broken_rules(
+        settings.backups,
+        environment=settings.environment,
+        nat=settings.network.nat,
+        backup_window=db.backup_window,
+        maintenance_window=db.maintenance_window,
+        database_retention_days=db.backup_retention_days,
+    )
+
+
 RULES: tuple[Rule, ...] = (
+    _backups_agree,
+    _records_are_kept,
+    _maintenance_is_whole,
+    _schedules_leave_windows,
     _metrics_have_a_way,
     _thresholds_agree,
     _freezes_end,

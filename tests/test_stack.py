@@ -23,6 +23,8 @@ STACKS = ("dev", "prod", "staging")
 
 SYSTEMS = {
     "Alerts",
+    "Archive",
+    "Backup",
     "AuditTrail",
     "Bastion",
     "ChangeCalendar",
@@ -38,7 +40,11 @@ SYSTEMS = {
 }
 
 #: Systems that a stack has only where its settings ask for them.
-OPTIONAL = {"dev": set(), "prod": {"Alerting", "Grafana", "Prometheus"}, "staging": {"Alerting", "Prometheus"}}
+OPTIONAL = {
+    "dev": {"Mutes", "Schedule"},
+    "prod": {"Alerting", "Grafana", "Maintenance", "Prometheus"},
+    "staging": {"Alerting", "Maintenance", "Mutes", "Prometheus", "Schedule"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,13 @@ def test_no_rule_is_broken_and_none_is_left_unjudged(graphs, stack):
 
 
 #: Rules about what the program does not declare: users and keys of IAM, and secrets of its own.
-IDLE = {"gov-closed-services", "iam-no-users-or-keys", "iam-password-policy", "secret-cmk-and-recovery"}
+IDLE = {
+    "glacier-vault-legacy",
+    "gov-closed-services",
+    "iam-no-users-or-keys",
+    "iam-password-policy",
+    "secret-cmk-and-recovery",
+}
 
 
 def test_every_rule_meets_something_in_prod(graphs):
@@ -162,7 +174,37 @@ BREACHES = {
     "asg-elb-health-check": ("web/fleet.py", '"ELB"', '"EC2"'),
     "ec2-imdsv2": ("web/fleet.py", '"http_tokens": "required"', '"http_tokens": "optional"'),
     "asg-bounds": ("web/fleet.py", "max_size=args.max_instances", "max_size=5"),
-}  # fmt: skip
+    "mon-events-arrive": (
+        "audit_trail/bells.py",
+        'iam.allow(["sns:Publish"], [topic]',
+        'iam.allow(["sns:Subscribe"], [topic]',
+    ),
+    "mon-topic-read": ("alerts.py", 'protocol="email"', 'protocol="https"'),
+    "mon-escalation-chain": (
+        "escalation/grants.py",
+        'iam.allow(["states:SendTaskSuccess"], [places.machine]',
+        'iam.allow(["states:SendTaskFailure"], [places.machine]',
+    ),
+    "mon-seen-in-seconds": (
+        "audit_trail/watches.py",
+        "        everywhere=True,\n        reads=reads,",
+        "        everywhere=False,\n        reads=reads,",
+    ),
+    "mon-prometheus-whole": ("prometheus/alerting.py", "        self._create_alert_manager(args)\n", ""),
+    "iam-role-able": (
+        "audit_trail/store.py",
+        '["logs:CreateLogStream", "logs:PutLogEvents"], [streams]',
+        '["logs:CreateLogStream"], [streams]',
+    ),
+    "mon-log-group-declared": (
+        "escalation/component.py",
+        '                "log_group": self._groups[function].name,\n',
+        "",
+    ),
+    "mon-messages-read": ("escalation/grants.py", '"sqs:ReceiveMessage"]', '"sqs:ListQueues"]'),
+    "mon-alarm-watches": ("log_queries.py", "detector.detector_name.apply(str)", '"anomalies"'),
+    "trail-kept": ("audit_trail/store.py", "        self._lock(args)\n", ""),
+}
 
 
 @pytest.mark.parametrize(("rule", "change"), BREACHES.items(), ids=BREACHES)

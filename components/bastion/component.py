@@ -37,6 +37,7 @@ class BastionArgs:
     app_subnet_id: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     session_log_retention_days: int
+    schedule: str | None = None
     protect: bool
 
 
@@ -262,7 +263,7 @@ class Bastion(Component):
             iam_instance_profile=self._profile.name,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
             monitoring=True,
-            tags=self.tags(self.name, Role="bastion"),
+            tags=self.tags(self.name, Role="bastion", **({"Schedule": args.schedule} if args.schedule else {})),
             opts=self.child(),
         )
 

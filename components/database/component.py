@@ -52,6 +52,7 @@ class DatabaseArgs:
     password_rotation_days: int
     log_retention_days: int
     apply_immediately: bool
+    schedule: str | None = None
     protect: bool
 
 
@@ -71,6 +72,7 @@ class Database(Component):
     port: pulumi.Output[int]
     #: ``address:port``
     endpoint: pulumi.Output[str]
+    arn: pulumi.Output[str]
     identifier: pulumi.Output[str]
     #: What Performance Insights and IAM know the instance by.
     resource_id: pulumi.Output[str]
@@ -94,6 +96,7 @@ class Database(Component):
         self._subscribe_to_events(args)
         self.address, self.port, self.endpoint = self._instance.address, self._instance.port, self._instance.endpoint
         self.identifier = self._instance.identifier
+        self.arn = self._instance.arn
         self.resource_id = self._instance.resource_id
         self.secret_arn = self._secret_arn
         self.security_group_id = self._group.id
@@ -172,7 +175,7 @@ class Database(Component):
             parameter_group_name=self._create_parameter_group(args).name,
             db_name=args.db_name,
             apply_immediately=args.apply_immediately,
-            tags=self.tags(self.name, backup="weekly"),
+            tags=self.tags(self.name, backup="weekly", **({"Schedule": args.schedule} if args.schedule else {})),
             copy_tags_to_snapshot=True,
         )
         self._place(inputs, args)

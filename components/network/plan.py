@@ -97,12 +97,16 @@ Direction = Literal["ingress", "egress"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What the tiers say to each other, and where the bastion stands."""
+    """What the tiers say to each other, and where the bastion stands.
+
+    ``public_ssh``: administrators reach a machine of the public tier other than the bastion.
+    """
 
     app_port: int
     database_port: int
     admin_cidrs: tuple[IPv4Network, ...]
     bastion_tier: Tier
+    public_ssh: bool = False
 
 
 def acl_entries(tier: Tier, cidr: IPv4Network, traffic: Traffic) -> tuple[AclEntry, ...]:
@@ -126,9 +130,10 @@ _Allowed = tuple[str, Direction, IPv4Network, tuple[int, int]]
 def _public(cidr: IPv4Network, traffic: Traffic) -> Iterator[_Allowed]:
     yield "https-in", "ingress", ANYWHERE, _only(443)
     yield "http-in", "ingress", ANYWHERE, _only(80)
-    if traffic.bastion_tier == "public":
+    if traffic.bastion_tier == "public" or traffic.public_ssh:
         for admin in traffic.admin_cidrs:
             yield f"ssh-in-{admin}", "ingress", admin, _only(22)
+    if traffic.bastion_tier == "public":
         yield "database-out", "egress", tier_cidr(cidr, "data"), _only(traffic.database_port)
     yield from _replies_in()
     yield "https-out", "egress", ANYWHERE, _only(443)

@@ -44,4 +44,5 @@ class WebTierArgs:
     logs_key_arn: pulumi.Input[str]
     clients: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     instance_statements: Sequence[iam.Statement] = ()
+    schedule: str | None = None
     protect: bool

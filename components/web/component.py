@@ -31,6 +31,8 @@ class WebTier(Component):
     alb_security_group_id: pulumi.Output[str]
     load_balancer_arn: pulumi.Output[str]
     #: The load balancer's and the target group's dimensions in CloudWatch.
+    #: of the listener for HTTPS
+    listener_arn: pulumi.Output[str]
     arn_suffix: pulumi.Output[str]
     target_group_arn_suffix: pulumi.Output[str]
     dns_name: pulumi.Output[str]
@@ -155,6 +157,7 @@ class WebTier(Component):
         self.load_balancer_arn = edge.load_balancer.arn
         self.arn_suffix = edge.load_balancer.arn_suffix
         self.dns_name = edge.load_balancer.dns_name
+        self.listener_arn = edge.listener.arn
         self.target_group_arn = edge.target_group.arn
         self.target_group_arn_suffix = edge.target_group.arn_suffix
         self.certificate_arn = edge.certificate.arn

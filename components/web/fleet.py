@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -145,10 +146,14 @@ class Fleet:
             min_elb_capacity=args.min_instances,
             wait_for_capacity_timeout="15m",
             tags=[
-                {"key": key, "value": value, "propagate_at_launch": True}
-                for key, value in sorted(self._owner.tags(self._name, Tier="app").items())
+                *_group_tags(self._owner.tags(self._name, Tier="app"), propagate=True),
+                *_group_tags(_schedule_tags(args), propagate=False),
             ],
-            opts=self._owner.child(depends_on=[listener]),
+            opts=self._owner.child(
+                depends_on=[listener],
+                # While it is stopped both are 0; the schedule function sets them by the tag ScheduleSizes.
+                ignore_changes=["minSize", "maxSize", "desiredCapacity"] if args.schedule else None,
+            ),
         )
 
     def _create_policies(self, args: WebTierArgs) -> None:
@@ -178,3 +183,14 @@ class Fleet:
                 "metric_dimensions": [{"name": plan.GROUP_DIMENSION, "value": self.group.name}],
             },
         }
+
+
+def _group_tags(tags: Mapping[str, str], *, propagate: bool) -> list[aws.autoscaling.GroupTagArgsDict]:
+    return [{"key": key, "value": value, "propagate_at_launch": propagate} for key, value in sorted(tags.items())]
+
+
+def _schedule_tags(args: WebTierArgs) -> dict[str, str]:
+    """What the schedule function finds the group by, and the sizes it gives back to it."""
+    if args.schedule is None:
+        return {}
+    return {"Schedule": args.schedule, "ScheduleSizes": f"{args.min_instances}:{args.max_instances}"}

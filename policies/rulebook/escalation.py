@@ -6,19 +6,20 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from .links import sources
+from .bells import EVENT_RULE, is_off, takes, targets_of
+from .coverage import FUNCTION, MACHINE, QUEUE, TOPIC
+from .deliveries import CHAT as SLACK
+from .deliveries import SEVERITIES, SUBSCRIPTION, may_on, severity_of
+from .feeds import MAPPING
+from .links import ROLE, sources, targets
 from .resource import Context, Resource, Stack, is_list
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .values import is_true_of_any, listed, number, show
 
-TOPIC = "aws:sns/topic:Topic"
-SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
-MACHINE = "aws:sfn/stateMachine:StateMachine"
-SLACK = "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration"
 CONTACT_CHANNEL = "aws:ssmcontacts/contactChannel:ContactChannel"
-FUNCTION = "aws:lambda/function:Function"
 
 #: Channel -> what it is in words, and the minutes after the alarm by which it has to be used.
 RUNGS: Mapping[str, tuple[str, int]] = {
@@ -28,11 +29,20 @@ RUNGS: Mapping[str, tuple[str, int]] = {
     "phone": ("telephone", 15),
 }
 
-#: From the worst down, as topics are tagged with them.
-SEVERITIES = ("critical", "high", "medium", "low")
+_START = "states:StartExecution"
 
-#: Subscriptions that start something, where others only inform.
-_STARTING = ("lambda", "sqs")
+_ANSWER = "states:SendTaskSuccess"
+
+#: An alarm that has cleared, as it stands on the bus (CloudWatch User Guide, "Alarm events and EventBridge").
+_CLEARED = {
+    "source": "aws.cloudwatch",
+    "detail-type": "CloudWatch Alarm State Change",
+    "detail": {
+        "alarmName": "cpu",
+        "state": {"value": "OK", "reason": "Threshold Crossed"},
+        "previousState": {"value": "ALARM"},
+    },
+}
 
 _TOKEN = ".waitForTaskToken"  # noqa: S105 - a way to call a service
 
@@ -44,37 +54,85 @@ class _Rung:
 
 
 def _chain(stack: Stack) -> Iterator[Fault]:
-    checks: tuple[Callable[[Stack], Iterator[Fault]], ...] = (_topics, _feeding, _machines)
+    checks: tuple[Callable[[Stack], Iterator[Fault]], ...] = (_topics, _feeding, _ending, _answering, _machines)
     yield from through(checks, lambda check: check(stack))
 
 
 def _topics(stack: Stack) -> Iterator[Fault]:
     """Each severity has a topic, else its alarms reach nobody."""
-    tagged = {str(topic.tags.get("Severity") or "").lower() for topic in stack.of(TOPIC)}
+    tagged = {severity_of(topic) for topic in stack.of(TOPIC)}
     missing = [severity for severity in SEVERITIES if severity not in tagged]
     if missing:
         yield Fault(f"No topic is tagged with the severity {listed(missing)}.")
 
 
 def _feeding(stack: Stack) -> Iterator[Fault]:
-    """Each topic of a severity starts something, instead of filling mailboxes only."""
+    """Each topic of a severity starts the escalation, instead of filling mailboxes only."""
 
     def judge(topic: Resource) -> Iterator[Fault]:
-        severity = str(topic.tags.get("Severity") or "").lower()
-        if severity in SEVERITIES and not is_true_of_any(
-            sources(stack, topic, "topic", SUBSCRIPTION), lambda one: one.section("protocol") in _STARTING
+        severity = severity_of(topic)
+        if severity and not is_true_of_any(
+            sources(stack, topic, "topic", SUBSCRIPTION), lambda one: _starts(stack, one, "endpoint")
         ):
             yield Fault(
-                f"The topic of {severity} alarms starts no escalation: no queue or function reads it.", topic.urn
+                f"The topic of {severity} alarms starts no escalation: no function that does so is at its end.",
+                topic.urn,
             )
 
     yield from each(stack.of(TOPIC), judge)
 
 
+def _starts(stack: Stack, sender: Resource, prop: str) -> bool:
+    """Whether what ``sender`` sends comes to a function, perhaps through a queue, that may start an escalation."""
+    queues = targets(stack, sender, prop, QUEUE)
+    readers = (reader for queue in queues for reader in stack.referring(queue, "eventSourceArn", MAPPING))
+    functions = (
+        *targets(stack, sender, prop, FUNCTION),
+        *(function for reader in readers for function in targets(stack, reader, "functionName", FUNCTION)),
+    )
+    return is_true_of_any(functions, lambda function: _may_on_a_machine(stack, function, _START))
+
+
+def _may_on_a_machine(stack: Stack, function: Resource, action: str) -> bool:
+    """Whether a function may do ``action`` on a machine that calls people."""
+    machines = [machine for machine in stack.of(MACHINE) if _rungs(_definition(machine))]
+    return any(
+        may_on(stack, role, action, machine) for role in targets(stack, function, "role", ROLE) for machine in machines
+    )
+
+
+def _ending(stack: Stack) -> Iterator[Fault]:
+    """An alarm that clears ends its escalation."""
+
+    def hands_on(rule: Resource) -> bool:
+        return (
+            not is_off(rule)
+            and takes(rule, _CLEARED)
+            and is_true_of_any(targets_of(stack, rule), lambda target: _starts(stack, target, "arn"))
+        )
+
+    if _has_machine(stack) and not is_true_of_any(stack.of(EVENT_RULE), hands_on):
+        yield Fault("No alarm that clears ends its escalation: no EventBridge rule hands it to what starts them.")
+
+
+def _answering(stack: Stack) -> Iterator[Fault]:
+    """Somebody's answer gets to the machine: by a function that alarms do not start."""
+
+    def takes_answers(function: Resource) -> bool:
+        return _may_on_a_machine(stack, function, _ANSWER) and not _may_on_a_machine(stack, function, _START)
+
+    if _has_machine(stack) and not is_true_of_any(stack.of(FUNCTION), takes_answers):
+        yield Fault("No function takes an answer, so nobody can stop the escalation.")
+
+
+def _has_machine(stack: Stack) -> bool:
+    """Without a machine that calls people there is one fault to tell, and no more."""
+    return is_true_of_any(stack.of(MACHINE), lambda machine: bool(_rungs(_definition(machine))))
+
+
 def _machines(stack: Stack) -> Iterator[Fault]:
     """A state machine climbs the four rungs in time and can be stopped."""
-    machines = tuple(stack.of(MACHINE))
-    if not is_true_of_any(machines, lambda machine: bool(_rungs(_definition(machine)))):
+    if not _has_machine(stack):
         yield Fault("No state machine calls people when an alarm rings.")
         return
     told_at_once = any(bool(one.items("snsTopicArns")) for one in stack.of(SLACK))
@@ -84,12 +142,40 @@ def _machines(stack: Stack) -> Iterator[Fault]:
         rungs = _rungs(definition)
         if rungs:
             yield from (Fault(sentence, machine.urn) for sentence in _missing(rungs, told_at_once))
+            yield from (Fault(sentence, machine.urn) for sentence in _uncalled(stack, machine, definition))
             if not _can_be_stopped(definition):
                 yield Fault(
                     "The escalation goes on whatever is answered: nothing waits for an acknowledgement.", machine.urn
                 )
 
-    yield from each(machines, judge)
+    yield from each(stack.of(MACHINE), judge)
+
+
+def _uncalled(stack: Stack, machine: Resource, definition: Mapping[str, Any]) -> Iterator[str]:
+    """The functions a machine calls that are not there, or that it may not call."""
+    called = {str(name) for state in _states(definition) if (name := _called(state))}
+    for name in sorted(called):
+        # An ARN may end in a version or an alias.
+        names = (name, name.rpartition(":")[0])
+        functions = [one for each_name in names for one in stack.with_id(each_name, FUNCTION)]
+        if not functions and not is_true_of_any(stack.of(FUNCTION), partial(_is_one_of, names)):
+            yield f"The escalation calls a function {name.rpartition(':')[2]}, which is not declared here."
+        for function in functions:
+            roles = targets(stack, machine, "roleArn", ROLE)
+            if not any(may_on(stack, role, "lambda:InvokeFunction", function) for role in roles):
+                yield f"The escalation may not call function {function.name}: its role does not allow it."
+
+
+def _is_one_of(arns: tuple[str, ...], function: Resource) -> bool:
+    return function.section("arn") in arns
+
+
+def _called(state: Mapping[str, Any]) -> Any:
+    """The function that a state calls; None where it calls none or one that its input names."""
+    if not re.search(r":lambda:invoke\b", str(state.get("Resource"))):
+        return None
+    call = state.get("Parameters") or state.get("Arguments")
+    return call.get("FunctionName") if isinstance(call, Mapping) else None
 
 
 def _missing(rungs: list[_Rung], told_at_once: bool) -> Iterator[str]:

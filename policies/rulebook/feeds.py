@@ -1,18 +1,26 @@
-"""Rules on what an alarm and an escalation live on: a metric that something counts, a queue that something reads."""
+"""Rules on what alarms and escalations live on: a metric of something that is there, a queue that is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
+from pulumi_policy.proxy import UnknownValueError
+
+from . import coverage, documents, links
 from .alarms import ALARM
 from .coverage import FILTER, FUNCTION, QUEUE
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each
+from .values import is_false, is_true_of_any
 
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
-#: Namespaces that AWS and the CloudWatch agent write; every other one is written by a filter of the program.
+_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
+
+#: Namespaces that AWS and the CloudWatch agent write; the others by a filter or by whoever has leave to.
 _WRITTEN_BY_AWS = ("AWS/", "CWAgent", "ECS/ContainerInsights", "LambdaInsights")
 
 
@@ -23,6 +31,20 @@ def _metrics(alarm: Resource) -> Iterator[tuple[str, str]]:
         namespace, name = bag.get("namespace"), bag.get("metricName")
         if namespace and name:
             yield str(namespace), str(name)
+
+
+def _may_write(namespace: str, policy: Resource) -> bool:
+    """Whether a policy lets somebody write metrics of that namespace by name."""
+    try:
+        statements = documents.read(policy.section("policy"))
+    except documents.DocumentError:
+        return False
+    return any(
+        one.allows
+        and one.speaks_of("cloudwatch:PutMetricData")
+        and any(cond.key == "cloudwatch:namespace" and namespace in cond.values for cond in one.conditions)
+        for one in statements
+    )
 
 
 def _fed(stack: Stack) -> Iterator[Fault]:
@@ -36,10 +58,74 @@ def _fed(stack: Stack) -> Iterator[Fault]:
 
     def judge(alarm: Resource) -> Iterator[Fault]:
         for namespace, name in _metrics(alarm):
-            if not namespace.startswith(_WRITTEN_BY_AWS) and (namespace, name) not in counted:
+            if namespace.startswith(_WRITTEN_BY_AWS) or (namespace, name) in counted:
+                continue
+            if not is_true_of_any(stack.of(*_POLICIES), partial(_may_write, namespace)):
                 yield Fault(f"Nothing counts {name} in {namespace}, so the alarm waits for ever.", alarm.urn)
 
     return each(stack.of(ALARM), judge)
+
+
+#: What Lambda does with a queue on a function's behalf, by the function's role.
+_READING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a dimension names: in words, the types, and their property that it repeats."""
+
+    word: str
+    types: tuple[str, ...]
+    prop: str
+
+
+_SUBJECTS: Mapping[str, _Subject] = {
+    "AutoScalingGroupName": _Subject("group of machines", (coverage.GROUP,), "name"),
+    "CertificateArn": _Subject("certificate", (coverage.CERTIFICATE,), "arn"),
+    "DBInstanceIdentifier": _Subject("database", (coverage.DATABASE,), "identifier"),
+    "DistributionId": _Subject("distribution", (coverage.DISTRIBUTION,), "id"),
+    "FunctionName": _Subject("function", (FUNCTION,), "name"),
+    "InstanceId": _Subject("machine", (coverage.HOST,), "id"),
+    "LoadBalancer": _Subject("load balancer", coverage.BALANCERS, "arnSuffix"),
+    "LogAnomalyDetector": _Subject("anomaly detector", (coverage.LOG_DETECTOR,), "detectorName"),
+    "LogGroupName": _Subject("log group", ("aws:cloudwatch/logGroup:LogGroup",), "name"),
+    "NatGatewayId": _Subject("NAT gateway", (coverage.GATEWAY,), "id"),
+    "QueueName": _Subject("queue", (QUEUE,), "name"),
+    "StateMachineArn": _Subject("state machine", (coverage.MACHINE,), "arn"),
+    "TableName": _Subject("table", (coverage.TABLE,), "name"),
+    "TargetGroup": _Subject("target group", coverage.TARGET_GROUPS, "arnSuffix"),
+    "TopicName": _Subject("topic", (coverage.TOPIC,), "name"),
+    "Workspace": _Subject("workspace of Prometheus", (coverage.WORKSPACE,), "id"),
+}
+
+
+def _watched(stack: Stack) -> Iterator[Fault]:
+    def judge(alarm: Resource) -> Iterator[Fault]:
+        gone = dict.fromkeys(name for path, name in _dimensions(alarm) if not _is_there(stack, alarm, path, name))
+        for name in gone:
+            yield Fault(
+                f"The alarm watches no {_SUBJECTS[name].word} that is declared here: {name} names none.", alarm.urn
+            )
+
+    return each(stack.of(ALARM), judge)
+
+
+def _dimensions(alarm: Resource) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where the dimensions of an alarm's metrics stand, and each that names a resource."""
+    queries = (("metricQueries", index, "metric", "dimensions") for index in range(len(alarm.items("metricQueries"))))
+    paths: tuple[tuple[str | int, ...], ...] = (("dimensions",), *queries)
+    for path in paths:
+        yield from ((path, str(name)) for name in alarm.section(*path) or () if name in _SUBJECTS)
+
+
+def _is_there(stack: Stack, alarm: Resource, path: tuple[str | int, ...], name: str) -> bool:
+    subject = _SUBJECTS[name]
+    try:
+        value = alarm.section(*path, name)
+    except UnknownValueError:
+        # Before the resource is made, the dimension is known by what it is made from.
+        return bool(stack.referenced(alarm, str(path[0]), *subject.types))
+    return is_true_of_any(stack.of(*subject.types), lambda one: bool(one.section(subject.prop) == value))
 
 
 def _read(stack: Stack) -> Iterator[Fault]:
@@ -48,23 +134,48 @@ def _read(stack: Stack) -> Iterator[Fault]:
             return
         for queue in stack.referenced(subscription, "endpoint", QUEUE):
             readers = stack.referring(queue, "eventSourceArn", MAPPING)
-            if not any(stack.referenced(reader, "functionName", FUNCTION) for reader in readers):
+            if not is_true_of_any(readers, lambda reader: _reads(stack, reader)):
                 yield Fault(f"No function reads queue {queue.name}, where the topic's messages go.", subscription.urn)
 
     return each(stack.of(SUBSCRIPTION), judge)
 
 
+def _reads(stack: Stack, mapping: Resource) -> bool:
+    """Whether a mapping is on and its function may take messages out of the queue."""
+    roles = (
+        role
+        for function in stack.referenced(mapping, "functionName", FUNCTION)
+        for role in links.targets(stack, function, "role", links.ROLE)
+    )
+    return not is_false(mapping.props.get("enabled")) and is_true_of_any(
+        roles, lambda role: links.can(stack, role, ("AWSLambdaSQSQueueExecutionRole",), *_READING)
+    )
+
+
 ALARM_FED = StackRule(
     id="mon-alarm-fed",
     sentence="001_62c8c82a6a764433.txt §1: The operations team will set up alerts to notify them of any problems.",
-    title="Every metric of the program's own that an alarm looks at is counted by a filter.",
+    title="Every metric of the program's own that an alarm looks at is counted by a filter or written by name.",
     why="An alarm without a metric is quiet whatever happens.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("NIST SI-4",),
-    remedy="Declare aws.cloudwatch.LogMetricFilter with the alarm's namespace and metric.",
+    remedy="Declare aws.cloudwatch.LogMetricFilter with that metric, or allow its namespace to whoever writes it.",
     types=frozenset({ALARM, FILTER}),
     check=_fed,
+)
+
+ALARM_WATCHES = StackRule(
+    id="mon-alarm-watches",
+    sentence="001_62c8c82a6a764433.txt §1: The operations team will set up alerts to notify them of any problems.",
+    title="What an alarm's dimension names is declared.",
+    why="The alarm of something that is gone, or of a name with a mistake in it, is quiet for ever.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("NIST SI-4",),
+    remedy="Take the dimension from the resource that is watched; delete the alarm of one that is gone.",
+    types=frozenset({ALARM}),
+    check=_watched,
 )
 
 MESSAGES_READ = StackRule(
@@ -75,9 +186,9 @@ MESSAGES_READ = StackRule(
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("NIST IR-6",),
-    remedy="Declare aws.lambda_.EventSourceMapping from the queue to the function that escalates.",
+    remedy="Declare aws.lambda_.EventSourceMapping from the queue to the function, and let the function's role read.",
     types=frozenset({SUBSCRIPTION, QUEUE, MAPPING}),
     check=_read,
 )
 
-RULES: tuple[Rule, ...] = (ALARM_FED, MESSAGES_READ)
+RULES: tuple[Rule, ...] = (ALARM_FED, ALARM_WATCHES, MESSAGES_READ)

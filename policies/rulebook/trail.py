@@ -14,6 +14,11 @@ TRAIL = "aws:cloudtrail/trail:Trail"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 PUBLIC_ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+OBJECT_LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+LIFECYCLES = (
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
+)
 LOGGING = ("aws:s3/bucketLogging:BucketLogging", "aws:s3/bucketLoggingV2:BucketLoggingV2")
 
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -105,6 +110,34 @@ def _guarded_bucket(stack: Stack) -> Iterator[Fault]:
                 yield Fault("The trail's bucket may be destroyed with everything in it (forceDestroy).", bucket.urn)
 
     return each(stack.of(TRAIL), judge)
+
+
+def _kept(stack: Stack) -> Iterator[Fault]:
+    def judge(trail: Resource) -> Iterator[Fault]:
+        for bucket in links.targets(stack, trail, "s3BucketName", *BUCKETS):
+            locks = links.sources(stack, bucket, "bucket", OBJECT_LOCK)
+            if not any(_locks(lock) for lock in locks):
+                yield Fault("The trail's files can be changed and deleted: the bucket has no default lock.", bucket.urn)
+            lifecycles = (one for token in LIFECYCLES for one in links.sources(stack, bucket, "bucket", token))
+            if not any(_ends(one) for one in lifecycles):
+                yield Fault("How long the trail's files are kept is not said: no lifecycle ends them.", bucket.urn)
+
+    return each(stack.of(TRAIL), judge)
+
+
+def _locks(lock: Resource) -> bool:
+    """Whether new objects are kept for a time that begins when they are written."""
+    retention = ("rule", "defaultRetention")
+    days = lock.section(*retention, "days") or lock.section(*retention, "years")
+    return bool(lock.section(*retention, "mode") and days)
+
+
+def _ends(lifecycle: Resource) -> bool:
+    return any(
+        lifecycle.section("rules", index, "status") == "Enabled"
+        and lifecycle.section("rules", index, "expiration", "days")
+        for index in range(len(lifecycle.items("rules")))
+    )
 
 
 def _object_events(stack: Stack) -> Iterator[Fault]:
@@ -213,6 +246,20 @@ GUARDED_BUCKET = StackRule(
     check=_guarded_bucket,
 )
 
+KEPT = StackRule(
+    id="trail-kept",
+    sentence="002_3d1abe7e242e6afd.txt: Record retention policies",
+    title="The trail's files are locked when they are written, and end when their time is over.",
+    why="Evidence that can be rewritten proves nothing, and what is kept for ever is paid for ever.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("NIST AU-9", "NIST AU-11"),
+    remedy="Declare aws.s3.BucketObjectLockConfiguration with a default retention, and "
+    "aws.s3.BucketLifecycleConfiguration with an expiration in days.",
+    types=frozenset({TRAIL, *BUCKETS, OBJECT_LOCK, *LIFECYCLES}),
+    check=_kept,
+)
+
 OBJECT_EVENTS = StackRule(
     id="trail-data-events",
     sentence="001_62c8c82a6a764433.txt §4: Check the audit logs for suspicious activity",
@@ -226,7 +273,7 @@ OBJECT_EVENTS = StackRule(
     check=_object_events,
 )
 
-RULES: tuple[Rule, ...] = (MULTI_REGION, VALIDATION, ENCRYPTED, SEARCHED, GUARDED_BUCKET, OBJECT_EVENTS)
+RULES: tuple[Rule, ...] = (MULTI_REGION, VALIDATION, ENCRYPTED, SEARCHED, GUARDED_BUCKET, KEPT, OBJECT_EVENTS)
 
 
 def groups_of(stack: Stack) -> tuple[Resource, ...]:

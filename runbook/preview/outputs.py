@@ -54,6 +54,7 @@ _ID_IS = {
     "aws:backup/vault:Vault": "name",
     "aws:cloudtrail/trail:Trail": "arn",
     "aws:cloudwatch/dashboard:Dashboard": "dashboardName",
+    "aws:backup/vault:Vault": "backup|backup-vault:{name}",
     "aws:cloudwatch/eventRule:EventRule": "name",
     "aws:cloudwatch/logGroup:LogGroup": "name",
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": "name",

@@ -7,7 +7,7 @@ import pytest
 
 from components import iam
 from components._base import Component
-from components._bucket import BucketArgs, GuardedBucket
+from components._bucket import BucketArgs, GuardedBucket, Lock, Retention
 from runbook.preview.capture import capture
 from settings.naming import REQUIRED_TAGS, Labels
 
@@ -159,3 +159,48 @@ def test_whoever_waits_for_the_policy_gets_the_buckets_name():
     waits = graph.one("aws:s3/bucketLogging:BucketLogging")
     assert waits.inputs["bucket"] == graph.one("aws:s3/bucket:Bucket").outputs["bucket"]
     assert graph.one("aws:s3/bucketPolicy:BucketPolicy").urn in waits.dependencies
+
+
+def test_what_lies_below_a_prefix_is_kept_as_long_as_it_is_asked_for():
+    kept = (
+        Retention(name="state", prefix="state/", days=400, glacier_days=90, deep_archive_days=180),
+        Retention(name="pages", prefix="pages/", days=30),
+    )
+    graph = bucket(expire_days=None, archive_days=None, retention=kept, noncurrent_days=45)
+    rest = {
+        "status": "Enabled",
+        "noncurrentVersionExpiration": {"noncurrentDays": 45},
+        "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+    }
+    assert guard(graph, "BucketLifecycleConfiguration")["rules"] == [
+        {
+            "id": "state",
+            "filter": {"prefix": "state/"},
+            "transitions": [{"days": 90, "storageClass": "GLACIER"}, {"days": 180, "storageClass": "DEEP_ARCHIVE"}],
+            "expiration": {"days": 400},
+            **rest,
+        },
+        {"id": "pages", "filter": {"prefix": "pages/"}, "transitions": [], "expiration": {"days": 30}, **rest},
+    ]
+
+
+@pytest.mark.parametrize("given", [{"expire_days": None}, {"retention": (Retention(name="all", days=30),)}])
+def test_it_is_said_once_when_objects_expire(given):
+    with pytest.raises(ValueError, match="give either expire_days or retention"):
+        _ = BucketArgs(**{"purpose": "logs", "key_arn": None, "expire_days": 30, "protect": False, **given}).kept
+
+
+@pytest.mark.parametrize("mode", ["governance", "compliance"])
+def test_a_locked_bucket_locks_whatever_comes_into_it(mode):
+    graph = bucket(lock=Lock(mode=mode, days=365))
+    lock = graph.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    assert (lock.inputs["objectLockEnabled"], lock.inputs["rule"]) == (
+        "Enabled",
+        {"defaultRetention": {"mode": mode.upper(), "days": 365}},
+    )
+    assert graph.one("aws:s3/bucketVersioning:BucketVersioning").urn in lock.dependencies
+
+
+@pytest.mark.parametrize(("given", "tag"), [({}, "none"), ({"backup": "weekly"}, "weekly")])
+def test_a_bucket_is_in_no_backup_unless_it_is_asked_for(given, tag):
+    assert bucket(**given).one("aws:s3/bucket:Bucket").inputs["tags"]["Backup"] == tag

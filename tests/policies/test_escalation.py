@@ -5,20 +5,32 @@ import json
 import pytest
 
 from components.escalation import machine, plan
+from policies.rulebook.bells import EVENT_TARGET
 from policies.rulebook.escalation import (
     CONTACT_CHANNEL,
     ESCALATION_CHAIN,
+    EVENT_RULE,
     FUNCTION,
     MACHINE,
+    MAPPING,
     NO_PLACEHOLDER_CONTACTS,
+    QUEUE,
+    ROLE,
     RULES,
     SLACK,
     SUBSCRIPTION,
     TOPIC,
 )
+from policies.rulebook.links import ROLE_POLICY
 from policies.rulebook.resource import Context, Stack
 from tests.policies.bags import ABSENT, UNKNOWN, UnknownValueError, faults, resource, stack_faults
 from tests.policies.declared import Ref, declared
+
+NOTIFY = "arn:aws:any:eu-west-1:123456789012:notify"
+
+
+def document(*actions, on="*"):
+    return json.dumps({"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": on}]})
 
 
 def states(**branches):
@@ -28,7 +40,10 @@ def states(**branches):
         f"Send {channel}": {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
-            "Parameters": {"Payload": {"rung": {"channel": channel, "minutes": minutes}}},
+            "Parameters": {
+                "FunctionName": NOTIFY,
+                "Payload": {"rung": {"channel": channel, "minutes": minutes}},
+            },
         }
         for channel, minutes in rungs.items()
         if minutes is not ABSENT
@@ -43,18 +58,50 @@ def states(**branches):
 
 SEVERITIES = ("critical", "high", "medium", "low")
 
+CLEARED = {
+    "source": ["aws.cloudwatch"],
+    "detail-type": ["CloudWatch Alarm State Change"],
+    "detail": {"state": {"value": ["OK"]}},
+}
+
+#: function -> what its role allows
+ROLES = {
+    "escalate": ["states:StartExecution", "states:SendTaskSuccess"],
+    "acknowledge": ["states:SendTaskSuccess"],
+    "notify": ["ses:SendEmail"],
+    "machine": ["lambda:InvokeFunction"],
+}
+
 CHAIN = {
     **{severity: (TOPIC, {"tags": {"Severity": severity}}) for severity in SEVERITIES},
     **{
-        f"{severity}-inbox": (SUBSCRIPTION, {"topic": Ref(severity, "arn"), "protocol": "sqs", "endpoint": "queue"})
+        f"{severity}-inbox": (
+            SUBSCRIPTION,
+            {"topic": Ref(severity, "arn"), "protocol": "sqs", "endpoint": Ref("inbox", "arn")},
+        )
         for severity in SEVERITIES
     },
     **{
         f"{severity}-mail": (SUBSCRIPTION, {"topic": Ref(severity, "arn"), "protocol": "email", "endpoint": "a@b.cd"})
         for severity in SEVERITIES
     },
-    "machine": (MACHINE, {"definition": states()}),
+    "inbox": (QUEUE, {}),
+    "reads": (MAPPING, {"eventSourceArn": Ref("inbox", "arn"), "functionName": Ref("escalate", "arn")}),
+    "cleared": (EVENT_RULE, {"eventPattern": json.dumps(CLEARED)}),
+    "clears": (EVENT_TARGET, {"rule": Ref("cleared", "name"), "arn": Ref("inbox", "arn")}),
+    **{f"{name}-role": (ROLE, {}) for name in ROLES},
+    **{
+        f"{name}-policy": (ROLE_POLICY, {"role": Ref(f"{name}-role", "name"), "policy": document(*actions)})
+        for name, actions in ROLES.items()
+    },
+    **{name: (FUNCTION, {"role": Ref(f"{name}-role", "arn")}) for name in ROLES if name != "machine"},
+    "machine": (MACHINE, {"roleArn": Ref("machine-role", "arn"), "definition": states()}),
 }
+
+STARTS_NOTHING = "alarms starts no escalation: no function that does so is at its end."
+NOT_STARTED = [(f"The topic of {severity} {STARTS_NOTHING}", severity) for severity in SEVERITIES]
+NOT_ENDED = [("No alarm that clears ends its escalation: no EventBridge rule hands it to what starts them.", None)]
+UNANSWERED = [("No function takes an answer, so nobody can stop the escalation.", None)]
 
 
 def said(*changes, **options):
@@ -70,7 +117,7 @@ def test_a_whole_chain_passes():
 
 
 def test_the_declared_machine_passes_at_the_settings_latest_and_earliest_minutes():
-    functions = machine.Functions(notify="arn:n", escalate="arn:e")
+    functions = machine.Functions(notify=NOTIFY, escalate=NOTIFY.replace("notify", "escalate"))
     for minutes in ({"email": 5, "sms": 10, "phone": 15}, {"email": 2, "sms": 4, "phone": 6}):
         rungs = plan.ladder(**minutes, repeat=15, repeats=1)
         definition = machine.definition(rungs, functions, partition="aws", acknowledged_hours=1)
@@ -143,16 +190,110 @@ def test_rungs_that_wait_for_an_answer_themselves_can_be_stopped():
     assert said(("machine", ("definition",), waiting)) == []
 
 
+# What brings rings and answers in
+
+
+@pytest.mark.parametrize("gone", ["inbox", "reads", "escalate", "escalate-role", "escalate-policy"])
+def test_without_what_starts_it_no_alarm_starts_or_ends_an_escalation(gone):
+    found = said(without=[gone])
+    uncalled = [one for one in found if one[1] == "machine"]
+    assert [one for one in found if one not in uncalled] == NOT_STARTED + NOT_ENDED
+
+
+def test_a_function_that_reads_a_topic_itself_starts_it_too():
+    straight = [(f"{severity}-inbox", ("protocol",), "lambda") for severity in SEVERITIES]
+    aimed = [(f"{severity}-inbox", ("endpoint",), Ref("escalate", "arn")) for severity in SEVERITIES]
+    assert said(*straight, *aimed, ("clears", ("arn",), Ref("escalate", "arn"))) == []
+
+
+@pytest.mark.parametrize(
+    "resource_arn", ["arn:aws:any:eu-west-1:123456789012:machine", "arn:aws:states:::stateMachine:machine-name"]
+)
+def test_a_role_may_name_the_machine_by_its_arn_or_its_name(resource_arn):
+    assert said(("escalate-policy", ("policy",), document(*ROLES["escalate"], on=resource_arn))) == []
+
+
+def test_a_role_for_another_machine_starts_nothing():
+    other = document(*ROLES["escalate"], on="arn:aws:states:eu-west-1:123456789012:stateMachine:other")
+    assert said(("escalate-policy", ("policy",), other)) == NOT_STARTED + NOT_ENDED
+
+
+@pytest.mark.parametrize("gone", ["cleared", "clears"])
+def test_an_alarm_that_clears_has_to_be_handed_on(gone):
+    assert said(without=[gone]) == NOT_ENDED
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("state",), "DISABLED"),
+        (("isEnabled",), False),
+        (("eventPattern",), json.dumps({**CLEARED, "detail": {"state": {"value": ["ALARM"]}}})),
+        (("eventPattern",), "no json"),
+    ],
+)
+def test_a_rule_that_does_not_see_alarms_clear_ends_nothing(path, value):
+    assert said(("cleared", path, value)) == NOT_ENDED
+
+
+def test_a_target_elsewhere_ends_nothing():
+    assert said(("clears", ("arn",), "arn:aws:sqs:eu-west-1:123456789012:other")) == NOT_ENDED
+
+
+@pytest.mark.parametrize("gone", ["acknowledge", "acknowledge-role", "acknowledge-policy"])
+def test_somebody_s_answer_has_to_come_in(gone):
+    assert said(without=[gone]) == UNANSWERED
+
+
+def test_what_alarms_start_is_nobody_s_answer():
+    both = document("states:SendTaskSuccess", "states:StartExecution")
+    assert said(("acknowledge-policy", ("policy",), both)) == UNANSWERED
+
+
+def test_a_function_that_is_called_has_to_be_there():
+    assert said(without=["notify"]) == [
+        ("The escalation calls a function notify, which is not declared here.", "machine")
+    ]
+
+
+def test_a_version_or_an_alias_of_a_function_is_the_function():
+    assert said(("machine", ("definition",), states().replace(NOTIFY, f"{NOTIFY}:live"))) == []
+
+
+BY_INPUT = states().replace(f'"FunctionName": "{NOTIFY}"', '"FunctionName.$": "$.function"')
+
+
+def test_a_function_that_the_input_names_is_not_judged():
+    assert said(("machine", ("definition",), BY_INPUT)) == []
+
+
+def test_a_function_whose_arn_is_unknown_may_be_the_one_that_is_called():
+    with pytest.raises(UnknownValueError):
+        said(preview=True)
+
+
+@pytest.mark.parametrize("gone", ["machine-role", "machine-policy"])
+def test_the_machine_has_to_be_allowed_to_call(gone):
+    assert said(without=[gone]) == [
+        ("The escalation may not call function notify: its role does not allow it.", "machine")
+    ]
+
+
+def test_a_role_s_policy_that_is_unknown_is_no_pass():
+    with pytest.raises(UnknownValueError):
+        said(("acknowledge-policy", ("policy",), UNKNOWN))
+
+
 NOBODY = [("No state machine calls people when an alarm rings.", None)]
 
 
 @pytest.mark.parametrize("definition", ["{}", "no json", "[]", ABSENT, '{"States": {"a": {"Type": "Pass"}}}'])
 def test_a_machine_that_calls_nobody_is_no_escalation(definition):
-    assert said(("machine", ("definition",), definition)) == NOBODY
+    assert said(("machine", ("definition",), definition)) == NOT_STARTED + NOBODY
 
 
 def test_without_a_machine_nobody_is_called():
-    assert said(without=["machine"]) == NOBODY
+    assert said(without=["machine"]) == NOT_STARTED + NOBODY
 
 
 def test_another_machine_is_no_fault():
@@ -161,7 +302,7 @@ def test_another_machine_is_no_fault():
 
 def test_a_topic_that_only_fills_mailboxes_is_named():
     assert said(without=["high-inbox"]) == [
-        ("The topic of high alarms starts no escalation: no queue or function reads it.", "high")
+        ("The topic of high alarms starts no escalation: no function that does so is at its end.", "high")
     ]
 
 
@@ -175,9 +316,10 @@ def test_a_severity_without_a_topic_is_named():
 
 
 def test_all_is_judged_in_a_real_preview_where_ids_are_unknown():
-    assert said(preview=True) == []
-    assert said(without=["high-inbox"], preview=True) == [
-        ("The topic of high alarms starts no escalation: no queue or function reads it.", "high")
+    made = ("machine", ("definition",), BY_INPUT)
+    assert said(made, preview=True) == []
+    assert said(made, without=["high-inbox"], preview=True) == [
+        ("The topic of high alarms starts no escalation: no function that does so is at its end.", "high")
     ]
 
 
@@ -189,7 +331,9 @@ def test_a_definition_that_is_unknown_is_no_pass():
 def test_what_is_wrong_elsewhere_is_told_beside_an_unknown_definition():
     resources = declared(CHAIN, ("machine", ("definition",), UNKNOWN), without=["high-inbox"])
     found = ESCALATION_CHAIN.check(Stack(resources=resources, context=Context()))
-    assert next(found).sentence == "The topic of high alarms starts no escalation: no queue or function reads it."
+    assert (
+        next(found).sentence == "The topic of high alarms starts no escalation: no function that does so is at its end."
+    )
     with pytest.raises(UnknownValueError):
         next(found)
 

@@ -31,6 +31,7 @@ def test_the_rules_are_these():
         "trail-kms",
         "trail-to-cloudwatch",
         "trail-bucket-guarded",
+        "trail-kept",
         "trail-data-events",
         *(f"mon-cis-{number:02}" for number in range(1, 16)),
         "mon-credentials",
@@ -608,7 +609,7 @@ def test_our_own_controls_need_a_pager_alone():
     ]
 
 
-# Silence, and what must be seen within seconds
+# Silence
 
 SILENT = {
     "namespace": "AWS/Logs",
@@ -639,118 +640,6 @@ def test_a_silent_trail_rings(changes, heard):
     alarm = resource(ALARM, "silence", altered(SILENT, **changes), uses={"dimensions": group})
     found = stack_faults(trail_alarms.SILENCE, audit_trail, group, alarm)
     assert found == ([] if heard else [("No alarm rings when the trail's log group gets nothing any more.", "trail")])
-
-
-EVENT_RULE, EVENT_TARGET = trail_alarms.EVENT_RULE, trail_alarms.EVENT_TARGET
-CALL, SIGN_IN = "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"
-URGENT = {
-    "root": {"detail-type": [CALL, SIGN_IN], "detail": {"userIdentity": {"type": ["Root"]}}},
-    "factor": {"detail-type": [SIGN_IN], "detail": {"additionalEventData": {"MFAUsed": ["No"]}}},
-    "trail": {"source": ["aws.cloudtrail"], "detail": {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail"]}},
-    "keys": {"source": ["aws.kms"], "detail": {"eventName": ["ScheduleKeyDeletion", "DisableKey"]}},
-}
-AT_HOME = Context(regions=("us-east-1",))
-
-
-def bell(name, pattern=None, region=None, rule=None, **target):
-    """A rule and its target; ``rule`` and ``target``: changes of their properties."""
-    place = {"region": region} if region else {}
-    state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if name.startswith("root") else "ENABLED"
-    bag = {"name": name, "state": state, "eventPattern": json.dumps(pattern or URGENT[name.partition("-")[0]]), **place}
-    made = resource(EVENT_RULE, name, {**bag, **(rule or {})})
-    arn = "arn:aws:events:eu-west-1:210987654321:event-bus/default" if region else high.props["arn"]
-    aim = altered({"rule": name, "arn": arn, "deadLetterConfig": {"arn": "arn:aws:sqs:x"}, **place}, **target)
-    return [made, resource(EVENT_TARGET, name, aim, uses={"rule": made, **({} if region else {"arn": high})})]
-
-
-def bells(*but, **changes):
-    return [part for name in URGENT if name not in but for part in bell(name, **changes.get(name, {}))]
-
-
-def missed(*resources, context=AT_HOME):
-    return stack_faults(trail_alarms.IN_SECONDS, audit_trail, group, high, *resources, context=context)
-
-
-def test_four_bells_at_home_are_enough_where_global_events_arrive():
-    assert missed(*bells()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        (
-            "root",
-            "No EventBridge rule tells within seconds of use of the root user: a call by the root user is missed.",
-        ),
-        (
-            "factor",
-            "No EventBridge rule tells within seconds of a sign-in without a second factor: a sign-in without a second "
-            "factor by an IAM user is missed.",
-        ),
-        (
-            "trail",
-            "No EventBridge rule tells within seconds of a trail that is stopped or deleted: UpdateTrail by an IAM "
-            "user is missed.",
-        ),
-        (
-            "keys",
-            "No EventBridge rule tells within seconds of a customer key that is going to be deleted: DisableKey by an "
-            "IAM user is missed.",
-        ),
-    ],
-)
-def test_a_missing_bell_is_named(name, sentence):
-    assert missed(*bells(name)) == [(sentence, None)]
-    assert missed(*bells(**{name: {"rule": {"state": "DISABLED"}}})) == [(sentence, None)]
-    assert missed(*bells(**{name: {"rule": {"isEnabled": False}}})) == [(sentence, None)]
-    assert missed(*bells(**{name: {"rule": {"region": "eu-west-1"}}})) == [(sentence, None)]
-    assert missed(*bells(**{name: {"rule": {"eventPattern": "broken"}}})) == [(sentence, None)]
-    assert missed(*bells(name), bell(name)[0]) == [(sentence, None)]
-
-
-def test_a_weaker_pattern_is_found_out():
-    weaker = {"pattern": {"source": ["aws.cloudtrail"], "detail": {"eventName": ["StopLogging", "UpdateTrail"]}}}
-    assert [sentence.rpartition(": ")[2] for sentence, _ in missed(*bells(trail=weaker))] == [
-        "DeleteTrail by an IAM user is missed."
-    ]
-
-
-def test_reads_of_the_root_user_reach_the_bus_on_demand_alone():
-    found = missed(*bells(root={"rule": {"state": "ENABLED"}}))
-    assert [sentence.rpartition(": ")[2] for sentence, _ in found] == ["a call by the root user is missed."]
-
-
-def test_a_target_without_a_dead_letter_queue_is_named():
-    assert missed(*bells(keys={"deadLetterConfig": ABSENT})) == [
-        ("An alert that cannot be delivered is lost: the target has no dead-letter queue.", "keys")
-    ]
-
-
-def test_elsewhere_events_are_handed_on_to_the_home_region():
-    context = Context(regions=("eu-west-1", "eu-central-1"))
-    far = [
-        *bell("root-virginia", region="us-east-1"),
-        *bell("factor-virginia", region="us-east-1"),
-        *bell("root-frankfurt", region="eu-central-1"),
-        *bell("keys-frankfurt", region="eu-central-1"),
-    ]
-    assert missed(*bells(), *far, context=context) == []
-    assert [sentence.partition(":")[0] for sentence, _ in missed(*bells(), context=context)] == [
-        "No EventBridge rule in us-east-1 tells within seconds of a sign-in without a second factor",
-        "No EventBridge rule in us-east-1 tells within seconds of use of the root user",
-        "No EventBridge rule in eu-central-1 tells within seconds of use of the root user",
-        "No EventBridge rule in eu-central-1 tells within seconds of a customer key that is going to be deleted",
-    ]
-
-
-def test_other_partitions_have_a_centre_of_their_own():
-    found = missed(*bells(), context=Context(regions=("us-gov-east-1",)))
-    assert {sentence.split()[4] for sentence, _ in found} == {"us-gov-west-1"}
-    assert missed(*bells(), context=Context(regions=("cn-north-1",))) == []
-
-
-def test_without_a_trail_no_bell_is_asked_for():
-    assert stack_faults(trail_alarms.IN_SECONDS, high, context=AT_HOME) == []
 
 
 # Alarms

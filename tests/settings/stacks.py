@@ -90,6 +90,10 @@ PROD = (
     .replace(".20.0.0", ".30.0.0")
     .replace(".120.0.0", ".130.0.0")
     + "  learning-platform:audit: {trail: {lock_mode: compliance}}\n"
+    + "  learning-platform:backups:\n"
+    + "    replicate_days: 28\n"
+    + "    restore_test: {evidence: {table: audit_log, column: created_at}}\n"
+    + "  learning-platform:records: {locks: {evidence: {mode: compliance}}}\n"
 )
 
 

@@ -13,6 +13,7 @@ from settings.model import AccessSettings, DatabaseSettings, NetworkSettings, Se
 
 DOMAIN = {"zone_id": "Z08425517RM3CH6WYP9LA", "zone_name": "learning.example", "host": "app.learning.example"}
 MINIMAL = {
+    "backups": {"weekly": {"time": "10:00"}},
     "environment": "dev",
     "region": "us-east-1",
     "recovery_region": "us-west-2",

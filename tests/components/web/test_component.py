@@ -544,6 +544,7 @@ def test_the_tier_hands_over_what_others_build_on():
         "certificate_arn": graph.one("aws:acm/certificate:Certificate").outputs["arn"],
         "dns_name": balancer["dnsName"],
         "instance_role_name": graph.one("aws:iam/role:Role").outputs["name"],
+        "listener_arn": graph.one("aws:lb/listener:Listener", "web-https").outputs["arn"],
         "load_balancer_arn": balancer["arn"],
         "log_group_name": "/learning-platform/staging/web/application",
         "system_log_group_name": "/learning-platform/staging/web/system",

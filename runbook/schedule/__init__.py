@@ -1,0 +1,1 @@
+"""What a stack's schedules will do, from its settings alone."""
