@@ -29,6 +29,7 @@ from components.prometheus import (
     GrafanaArgs,
     Prometheus,
     PrometheusArgs,
+    intervals,
     panels_of,
     rules_of,
     topic_name,
@@ -416,6 +417,8 @@ if schedule:
         labels=labels,
     )
 
+# What Prometheus watches is the servers and their site.
+asleep = hours.of("web")
 if prometheus:
     Alerting(
         "alerting",
@@ -430,6 +433,7 @@ if prometheus:
             ),
             topic_arns=alerts.topic_arns,
             repeat_minutes=prom.repeat_minutes,
+            quiet=intervals(hours.followed()[asleep], hours.ready_minutes) if asleep else (),
         ),
         labels=labels,
     )

@@ -3,6 +3,7 @@
 from .alerting import Alerting, AlertingArgs
 from .component import Prometheus, PrometheusArgs
 from .plan import Panel, PrometheusRule, panels_of, rules_of
+from .quiet import intervals
 from .viewer import Grafana, GrafanaArgs, topic_name
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Prometheus",
     "PrometheusArgs",
     "PrometheusRule",
+    "intervals",
     "panels_of",
     "rules_of",
     "topic_name",

@@ -23,7 +23,7 @@ class AlertingArgs:
     """``topic_arns``: where alerts of each severity go; ``aps.amazonaws.com`` has to be let in there.
 
     ``rules``: what the alarm matrix says for Prometheus. ``repeat_minutes``: after which an alert that still fires is
-    told again, five days at most.
+    told again, five days at most. ``quiet``: time intervals of alert manager in which nothing is told.
     """
 
     region: str
@@ -31,6 +31,7 @@ class AlertingArgs:
     rules: Sequence[PrometheusRule]
     topic_arns: Mapping[Severity, pulumi.Input[str]]
     repeat_minutes: int
+    quiet: Sequence[Mapping[str, Any]] = ()
 
 
 class Alerting(Component):
@@ -73,7 +74,10 @@ class Alerting(Component):
             workspace_id=args.workspace_id,
             definition=known.apply(
                 lambda made: rules.alert_manager(
-                    topic_arns=made["topics"], region=args.region, repeat_minutes=args.repeat_minutes
+                    topic_arns=made["topics"],
+                    region=args.region,
+                    repeat_minutes=args.repeat_minutes,
+                    quiet=args.quiet,
                 )
             ),
             opts=self.child(),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from settings.severity import SEVERITIES, Severity
 
 from .plan import PrometheusRule
+from .quiet import STOPPED
 
 #: How often rules are evaluated: as often as CloudWatch looks at an alarm.
 _INTERVAL_SECONDS = 60
@@ -120,13 +121,21 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def alert_manager(*, topic_arns: Mapping[str, str], region: str, repeat_minutes: int) -> str:
+def alert_manager(
+    *,
+    topic_arns: Mapping[str, str],
+    region: str,
+    repeat_minutes: int,
+    quiet: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Alert manager's definition: the topic of each severity, and a message for the alerts of each name.
+
+    ``quiet``: time intervals in which nothing is told.
 
     An alert without a known severity goes where ``high`` goes: somebody has to hear of it. A clear is told within a
     minute, so that an escalation ends with it.
     """
-    config = {
+    config: dict[str, Any] = {
         "templates": ["default_template"],
         "route": {
             "receiver": "high",
@@ -134,10 +143,19 @@ def alert_manager(*, topic_arns: Mapping[str, str], region: str, repeat_minutes:
             "group_wait": "10s",
             "group_interval": "1m",
             "repeat_interval": f"{repeat_minutes}m",
-            "routes": [{"matchers": [f'severity="{severity}"'], "receiver": severity} for severity in SEVERITIES],
+            "routes": [
+                {
+                    "matchers": [f'severity="{severity}"'],
+                    "receiver": severity,
+                    **({"mute_time_intervals": [STOPPED]} if quiet else {}),
+                }
+                for severity in SEVERITIES
+            ],
         },
         "receivers": [_receiver(severity, topic_arns[severity], region) for severity in SEVERITIES],
     }
+    if quiet:
+        config["time_intervals"] = [{"name": STOPPED, "time_intervals": list(quiet)}]
     return (
         f"alertmanager_config: |\n{_indented(_json(config))}"
         f"template_files:\n  default_template: |\n{_indented(_TEMPLATE, by=4)}"
