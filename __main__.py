@@ -276,6 +276,7 @@ maintenance = (
             ),
             topic_arns=alerts.topic_arns,
             topic_key_arn=alerts.key_arn,
+            backup_document=archive.backup_document,
             instance_statements=bastion.session_statements,
             log_retention_days=site.log_retention_days,
             protect=settings.protect,

@@ -11,7 +11,7 @@ from pydantic import Field
 from . import kinds
 from .escalation import TIME_ZONE
 from .faults import Fault, Path, RefusedError
-from .kinds import Kind, text
+from .kinds import Kind, between, text
 from .section import Section
 
 #: How requests are led to the page.
@@ -156,6 +156,9 @@ class CertbotSettings(Section):
     )
     container: Annotated[str, CONTAINER] | None = Field(
         default=None, description="Docker container that nginx runs in; none: it runs on the server itself."
+    )
+    late_days: Annotated[int, between(3, 20, "Days", "less than a third of the certificate's life")] = Field(
+        default=14, description="Days to expiry at which the renewal is late (003_… The renew should happen regularly)."
     )
     drill_schedule: Annotated[str, kinds.ASSOCIATION_SCHEDULE] = Field(
         default="cron(0 5 ? * SUN#1 *)",

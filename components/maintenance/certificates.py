@@ -185,7 +185,30 @@ class Certificates:
             )
             self._host.associate(f"{self._name}-{purpose}", document, instance_id, "rate(1 day)")
             names[f"daysLeft{machine.capitalize()}"] = document.name
+            self._watch_days(machine, purpose)
         return names
+
+    def _watch_days(self, machine: str, purpose: str) -> None:
+        """Rings when the renewal is late, and when nobody counts any more."""
+        name, topic = f"{self._name}-{purpose}", self._args.topic_arns["high"]
+        aws.cloudwatch.MetricAlarm(
+            name,
+            name=self._owner.labels.physical(self._name, purpose, limit=255),
+            alarm_description=plan.late_renewal(machine, self._server.host, self._args.settings.certbot.late_days),
+            namespace=self.namespace,
+            metric_name="CertificateDaysLeft",
+            dimensions={"Host": self._server.host, "Machine": machine},
+            statistic="Minimum",
+            period=24 * 3600,
+            evaluation_periods=1,
+            comparison_operator="LessThanThreshold",
+            threshold=self._args.settings.certbot.late_days,
+            treat_missing_data="breaching",
+            alarm_actions=[topic],
+            ok_actions=[topic],
+            tags=self._owner.tags(name, Severity="high"),
+            opts=self._owner.child(),
+        )
 
     def _renew(self) -> dict[str, pulumi.Output[str]]:
         certbot, server = self._args.settings.certbot, self._server

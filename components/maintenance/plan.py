@@ -161,6 +161,19 @@ TARGET_ALARMS = (
 NOT_READY = _advice("HIGH", "The maintenance page is not ready")
 
 
+def late_renewal(machine: str, host: str, days: int) -> str:
+    """What the alarm on a certificate says: a fact, then severity, impact, run book and first action."""
+    return "\n".join(
+        (
+            f"The certificate of {host} on the {machine} expires in less than {days} days, or nobody counts them.",
+            "Severity: high, respond within 1 hour",
+            "Impact: Browsers refuse the site once it has expired.",
+            "Run book: 003_720b7a256857bf84.txt Certificate & Domain Renewal",
+            "First action: `runbook certificates status`, then the log of certbot on the server.",
+        )
+    )
+
+
 # Documents of Systems Manager
 
 

@@ -533,3 +533,23 @@ def test_a_file_that_would_end_early_is_refused():
 def test_a_mode_without_its_server_says_so():
     with pytest.raises(UserError, match="Mode dns needs a server to stand in for"):
         maintenance(mode="dns")
+
+
+def test_a_renewal_that_is_late_rings_on_either_machine_and_so_does_silence():
+    graph = maintenance(mode="elastic-ip", server=SERVER, certbot={"late_days": 10})
+    namespace = "learning-platform-staging-maintenance"
+    found = {
+        alarm.inputs["dimensions"]["Machine"]: (
+            alarm.inputs["namespace"],
+            alarm.inputs["dimensions"]["Host"],
+            alarm.inputs["comparisonOperator"],
+            alarm.inputs["threshold"],
+            alarm.inputs["statistic"],
+            alarm.inputs["treatMissingData"],
+            alarm.inputs["alarmActions"],
+        )
+        for alarm in graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
+        if alarm.inputs["metricName"] == "CertificateDaysLeft"
+    }
+    late = (namespace, SERVER["host"], "LessThanThreshold", 10, "Minimum", "breaching", [f"{TOPIC}-high"])
+    assert found == {"maintenance": late, "server": late}
