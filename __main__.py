@@ -140,6 +140,7 @@ archive = Archive(
         records=settings.records,
         server_tags={"Environment": labels.environment, "Project": labels.project, "Service": WebTier.SERVICE},
         topic_arns=alerts.topic_arns,
+        backup_class="weekly" if settings.protect else "none",
         servers_sleep=settings.schedules.of("web") is not None,
         protect=settings.protect,
     ),

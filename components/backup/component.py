@@ -101,7 +101,7 @@ class Backup(Component):
         self._args = args
         self.metric_namespace = labels.physical("backup", limit=255)
         self._vaults = Vaults(self, args)
-        self._role = self._create_role("plan", "Makes and copies backups", "AWSBackupServiceRolePolicyForBackup")
+        self._role = self._create_role("plan", "Makes and copies backups", plan.BACKUP_POLICIES)
         self._restore_role = self._create_restore_role(args)
         self._plan = self._create_plan(args)
         self._select()
@@ -117,8 +117,8 @@ class Backup(Component):
 
     # What is backed up, by whom and when
 
-    def _create_role(self, purpose: str, description: str, policy: str) -> aws.iam.Role:
-        """AWS's own policy, because what a backup takes changes with AWS; the trust keeps it to this account."""
+    def _create_role(self, purpose: str, description: str, policies: Mapping[str, str]) -> aws.iam.Role:
+        """AWS's own policies, because what a backup takes changes with AWS; the trust keeps it to this account."""
         name, home = f"{self.name}-{purpose}", self._args.home
         role = aws.iam.Role(
             name,
@@ -127,16 +127,17 @@ class Backup(Component):
             tags=self.tags(name),
             opts=self.child(),
         )
-        aws.iam.RolePolicyAttachment(
-            name,
-            role=role.name,
-            policy_arn=f"arn:{home.partition}:iam::aws:policy/service-role/{policy}",
-            opts=self.child(),
-        )
+        for kind, policy in policies.items():
+            aws.iam.RolePolicyAttachment(
+                f"{name}-{kind}",
+                role=role.name,
+                policy_arn=f"arn:{home.partition}:iam::aws:policy/{policy}",
+                opts=self.child(),
+            )
         return role
 
     def _create_restore_role(self, args: BackupArgs) -> aws.iam.Role:
-        role = self._create_role("restore", "Restores backups", "AWSBackupServiceRolePolicyForRestores")
+        role = self._create_role("restore", "Restores backups", plan.RESTORE_POLICIES)
         aws.iam.RolePolicy(
             f"{self.name}-restore", role=role.name, policy=grants.live_database(args.database_arn), opts=self.child()
         )

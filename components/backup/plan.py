@@ -30,6 +30,16 @@ _GRACE = 24
 
 Severity = Literal["critical", "high", "medium", "low"]
 
+#: AWS's own policies for the roles: what is stored in databases and volumes, and what in buckets.
+BACKUP_POLICIES = {
+    "disks": "service-role/AWSBackupServiceRolePolicyForBackup",
+    "buckets": "AWSBackupServiceRolePolicyForS3Backup",
+}
+RESTORE_POLICIES = {
+    "disks": "service-role/AWSBackupServiceRolePolicyForRestores",
+    "buckets": "AWSBackupServiceRolePolicyForS3Restore",
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedRule:

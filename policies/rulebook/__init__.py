@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     archive,
     backup,
+    backup_watch,
     compute,
     coverage,
     database,
@@ -35,6 +36,7 @@ _SECTIONS: tuple[Rule, ...] = (
     *compute.RULES,
     *database.RULES,
     *backup.RULES,
+    *backup_watch.RULES,
     *archive.RULES,
     *storage.RULES,
     *telemetry.RULES,

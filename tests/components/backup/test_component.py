@@ -219,15 +219,21 @@ def test_whatever_bears_the_tags_of_this_stack_is_backed_up(graph):
 
 
 @pytest.mark.parametrize(
-    ("purpose", "policy"),
-    [("plan", "AWSBackupServiceRolePolicyForBackup"), ("restore", "AWSBackupServiceRolePolicyForRestores")],
+    ("purpose", "policies"),
+    [
+        ("plan", {"service-role/AWSBackupServiceRolePolicyForBackup", "AWSBackupServiceRolePolicyForS3Backup"}),
+        ("restore", {"service-role/AWSBackupServiceRolePolicyForRestores", "AWSBackupServiceRolePolicyForS3Restore"}),
+    ],
 )
-def test_a_role_is_taken_by_aws_backup_of_this_account_alone(graph, purpose, policy):
+def test_a_role_is_taken_by_aws_backup_of_this_account_alone(graph, purpose, policies):
     (trust,) = statements(graph.one("aws:iam/role:Role", f"backup-{purpose}"), "assumeRolePolicy")
     assert trust.services() == ("backup.amazonaws.com",)
     assert [(c.key, c.values) for c in trust.conditions] == [("aws:sourceaccount", (ACCOUNT,))]
-    attachment = graph.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment", f"backup-{purpose}")
-    assert attachment.inputs["policyArn"] == f"arn:aws:iam::aws:policy/service-role/{policy}"
+    role = graph.one("aws:iam/role:Role", f"backup-{purpose}").outputs["name"]
+    attached = graph.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    assert {one.inputs["policyArn"] for one in attached if one.inputs["role"] == role} == {
+        f"arn:aws:iam::aws:policy/{policy}" for policy in policies
+    }
 
 
 def test_a_restore_never_touches_the_living_database(graph):
