@@ -23,7 +23,7 @@ DEFECT = 70
 
 app = typer.Typer(
     name="runbook",
-    help="The run books as code: preview and audit a stack offline, and prepare its account.",
+    help="The run books as code: preview and audit a stack offline, and operate it.",
     epilog="Exit codes: 0 clean, 1 a mandatory rule is broken, 2 a mistake of the user, 70 a defect of runbook.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
