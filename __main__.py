@@ -22,6 +22,7 @@ from components.log_queries import LogQueries, LogQueriesArgs
 from components.maintenance import Balancer, Maintenance, MaintenanceArgs
 from components.monitoring import Links, Monitoring, MonitoringArgs, description, facts
 from components.network import FLOW_FIELDS, Network, NetworkArgs, Traffic
+from components.patching import HOSTS, SERVERS, Patching, PatchingArgs, instance_statements, patch_group
 from components.prometheus import (
     Alerting,
     AlertingArgs,
@@ -88,6 +89,8 @@ network = Network(
     labels=labels,
 )
 
+patch_statements = instance_statements(home, labels)
+
 bastion = Bastion(
     "bastion",
     BastionArgs(
@@ -102,6 +105,8 @@ bastion = Bastion(
         logs_key_arn=encryption.logs_key_arn,
         session_log_retention_days=access.session_log_retention_days,
         schedule=settings.schedules.of("bastion"),
+        patch_group=patch_group(labels, HOSTS),
+        instance_statements=patch_statements,
         protect=settings.protect,
     ),
     labels=labels,
@@ -157,6 +162,7 @@ web = WebTier(
         zone_id=site.domain.zone_id,
         host=site.domain.host,
         schedule=settings.schedules.of("web"),
+        patch_group=patch_group(labels, SERVERS),
         instance_class=site.instance_class,
         image_id=site.image_id,
         min_instances=site.min_instances,
@@ -173,6 +179,7 @@ web = WebTier(
         clients={"bastion": bastion.security_group_id},
         instance_statements=(
             *bastion.session_statements,
+            *patch_statements,
             *archive.instance_statements,
             *(prometheus.instance_statements if prometheus else ()),
         ),
@@ -278,7 +285,8 @@ maintenance = (
             topic_arns=alerts.topic_arns,
             topic_key_arn=alerts.key_arn,
             backup_document=archive.backup_document,
-            instance_statements=bastion.session_statements,
+            instance_statements=(*bastion.session_statements, *patch_statements),
+            patch_group=patch_group(labels, HOSTS),
             log_retention_days=site.log_retention_days,
             protect=settings.protect,
         ),
@@ -286,6 +294,23 @@ maintenance = (
     )
     if settings.maintenance.enabled
     else None
+)
+
+patching = Patching(
+    "patching",
+    PatchingArgs(
+        home=home,
+        settings=settings.patching,
+        calendar_name=calendar.calendar_name,
+        calendar_arn=calendar.calendar_arn,
+        scaling_group=web.autoscaling_group_name,
+        target_group_arn=web.target_group_arn,
+        image_pinned=site.image_id is not None,
+        topic_arns=alerts.topic_arns,
+        topic_key_arn=alerts.key_arn,
+        logs_key_arn=encryption.logs_key_arn,
+    ),
+    labels=labels,
 )
 
 backup = Backup(
@@ -344,6 +369,9 @@ if schedule:
         "schedule-function": schedule.function_name,
         "schedule-group": schedule.group_name,
     }
+
+queues.append(facts.Queue(ref="patching-dead-letters", dead_letters=True))
+references["patching-dead-letters"] = patching.dead_letters_name
 
 if maintenance:
     hosts.append("maintenance")
@@ -571,6 +599,7 @@ Inventory(
                 if schedule
                 else {}
             ),
+            "patching": patching.entry,
             "web": {
                 "autoScalingGroup": web.autoscaling_group_name,
                 "certificateArn": web.certificate_arn,

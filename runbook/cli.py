@@ -14,7 +14,7 @@ import typer
 from . import streams
 from .errors import UserError
 from .options import Apply, Environment, Folder, JournalFolder, Json, Permissions, Profile, Stacks, stack_names
-from .subcommands import backup, dashboards, drill, escalation, restore, schedule
+from .subcommands import backup, dashboards, drill, escalation, patch, restore, schedule
 
 MISTAKE = 2
 
@@ -36,6 +36,7 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(drill.app, name="drill")
 app.add_typer(escalation.app)
+app.add_typer(patch.app, name="patch")
 app.add_typer(restore.app, name="restore")
 app.add_typer(schedule.app, name="schedule")
 
@@ -89,6 +90,9 @@ def audit(
     alarms: Annotated[
         bool, typer.Option("--alarms", help="Show which alarm tells of what, resource by resource.")
     ] = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Show every demand of the run books, and what meets it, instead.")
+    ] = False,
 ) -> None:
     """Evaluate all rules over stacks.
 
@@ -96,6 +100,8 @@ def audit(
     """
     from . import commands
 
+    if coverage:
+        raise typer.Exit(commands.coverage(stack or (), folder, typer.main.get_command(app), as_json=json))
     raise typer.Exit(commands.audit(stack or (), folder, as_json=json, alarms=alarms))
 
 

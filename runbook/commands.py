@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 
@@ -88,6 +88,28 @@ def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool, alarms: 
     if mistakes:
         raise UserError(*mistakes)
     return REFUSED if any(found.refused for _graph, found in audited) else CLEAN
+
+
+def coverage(wanted: Sequence[str], folder: Path | None, command: Any, *, as_json: bool) -> int:
+    """Every demand of the run books and what meets it. ``command``: the one that holds all sub-commands."""
+    from policies.rulebook import RULES
+    from policies.rulebook.runbook import run_books
+
+    from .audit import traces
+    from .preview.project import preview as run
+
+    folder = stacks.project_folder(folder)
+    names = stacks.chosen(wanted, folder)
+    with console.progress(f"Previewing {', '.join(names)}"):
+        graphs = [run(name, folder) for name in names]
+    books = run_books()
+    traced = traces.traces(books, RULES, graphs, set(traces.command_names(command)))
+    if as_json:
+        streams.write(traces.document(books, traced, names))
+    else:
+        output = console.output()
+        console.show(output, traces.lines(books, traced, console.page_of(output)))
+    return CLEAN
 
 
 def check_settings(wanted: Sequence[str], folder: Path | None) -> int:

@@ -19,6 +19,7 @@ from .costs import CostSettings
 from .escalation import EscalationSettings
 from .kinds import between, percent
 from .maintenance import MaintenanceSettings
+from .patching import PatchingSettings
 from .prometheus import PrometheusSettings
 from .records import RecordsSettings
 from .regions import Partition
@@ -239,6 +240,9 @@ class Settings(Section):
     )
     records: RecordsSettings = Field(
         default=RecordsSettings(), description="How long records are kept, and how servers save their configuration."
+    )
+    patching: PatchingSettings = Field(
+        default=PatchingSettings(), description="When machines are patched, and up to which release."
     )
     alerts_email: Annotated[str, kinds.EMAIL] = Field(
         description="Address that alarms and database events go to (004_… Alert Escalation, level 2)."

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import audit, backups, changes, escalation, maintenance, prometheus, records, schedules, thresholds
+from . import audit, backups, changes, escalation, maintenance, patching, prometheus, records, schedules, thresholds
 from .faults import Fault
 from .kinds import Sealed
 from .regions import REGIONS
@@ -322,8 +322,19 @@ def _backups_agree(settings: Settings) -> Iterator[Fault]:
     )
 
 
+def _patches_come_in_order(settings: Settings) -> Iterator[Fault]:
+    db = settings.database
+    yield from patching.broken_rules(
+        settings.patching,
+        environment=settings.environment,
+        backup_window=db.backup_window,
+        maintenance_window=db.maintenance_window,
+    )
+
+
 RULES: tuple[Rule, ...] = (
     _backups_agree,
+    _patches_come_in_order,
     _records_are_kept,
     _maintenance_is_whole,
     _schedules_leave_windows,

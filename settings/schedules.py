@@ -192,7 +192,21 @@ def needs(settings: Settings) -> tuple[Need, ...]:
     return (
         *database_needs(database.backup_window, database.maintenance_window),
         *backup_needs(settings.backups),
+        *patch_needs(settings.patching.install_window),
     )
+
+
+def patch_needs(install_window: str) -> Iterator[Need]:
+    """The window in which machines are patched, which a stopped one would miss."""
+    weekly, length = weekly_window(install_window)
+    day, begin = divmod(weekly, 24 * 60)
+    resources: tuple[Resource, ...] = ("bastion", "maintenance", "web")
+    for resource in resources:
+        yield Need(
+            resource=resource,
+            window=calendar.Window(name="patches", zone="UTC", days=(day,), start=begin, minutes=length),
+            path=("patching", "install_window"),
+        )
 
 
 def backup_needs(backups: BackupSettings) -> Iterator[Need]:

@@ -27,6 +27,7 @@ MAY_IMPORT = {
         "settings.model",
         "settings.maintenance",
         "settings.naming",
+        "settings.patching",
         "settings.prometheus",
         "settings.records",
         "settings.severity",

@@ -26,6 +26,7 @@ TOKENS = {
     "Maintenance": "learning-platform:maintenance:Maintenance",
     "Archive": "learning-platform:archive:Archive",
     "Backup": "learning-platform:backup:Backup",
+    "Patching": "learning-platform:patching:Patching",
     "Bastion": "learning-platform:bastion:Bastion",
     "Database": "learning-platform:database:Database",
     "Encryption": "learning-platform:encryption:Encryption",

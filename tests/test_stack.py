@@ -36,6 +36,7 @@ SYSTEMS = {
     "LogQueries",
     "Monitoring",
     "Network",
+    "Patching",
     "WebTier",
 }
 

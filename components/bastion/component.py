@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -38,6 +38,8 @@ class BastionArgs:
     logs_key_arn: pulumi.Input[str]
     session_log_retention_days: int
     schedule: str | None = None
+    patch_group: str | None = None
+    instance_statements: Sequence[iam.Statement] = ()
     protect: bool
 
 
@@ -209,7 +211,7 @@ class Bastion(Component):
         aws.iam.RolePolicy(
             f"{self.name}-sessions",
             role=role.name,
-            policy=iam.document(*self.session_statements),
+            policy=iam.document(*self.session_statements, *args.instance_statements),
             opts=self.child(),
         )
         return aws.iam.InstanceProfile(self.name, role=role.name, tags=self.tags(self.name), opts=self.child())
@@ -263,7 +265,15 @@ class Bastion(Component):
             iam_instance_profile=self._profile.name,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
             monitoring=True,
-            tags=self.tags(self.name, Role="bastion", **({"Schedule": args.schedule} if args.schedule else {})),
+            tags=self.tags(
+                self.name,
+                Role="bastion",
+                **{
+                    key: value
+                    for key, value in (("PatchGroup", args.patch_group), ("Schedule", args.schedule))
+                    if value
+                },
+            ),
             opts=self.child(),
         )
 

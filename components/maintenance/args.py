@@ -48,5 +48,6 @@ class MaintenanceArgs:
     topic_key_arn: pulumi.Input[str]
     backup_document: pulumi.Input[str] | None = None
     instance_statements: Sequence[iam.Statement] = ()
+    patch_group: str | None = None
     log_retention_days: int
     protect: bool

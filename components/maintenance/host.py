@@ -151,7 +151,9 @@ class Host:
             iam_instance_profile=self._profile.name,
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
             monitoring=True,
-            tags=self._owner.tags(self._name, Role="maintenance"),
+            tags=self._owner.tags(
+                self._name, Role="maintenance", **({"PatchGroup": args.patch_group} if args.patch_group else {})
+            ),
             opts=self._owner.child(),
         )
 

@@ -45,4 +45,5 @@ class WebTierArgs:
     clients: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     instance_statements: Sequence[iam.Statement] = ()
     schedule: str | None = None
+    patch_group: str | None = None
     protect: bool

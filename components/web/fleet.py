@@ -146,7 +146,7 @@ class Fleet:
             min_elb_capacity=args.min_instances,
             wait_for_capacity_timeout="15m",
             tags=[
-                *_group_tags(self._owner.tags(self._name, Tier="app"), propagate=True),
+                *_group_tags(self._owner.tags(self._name, Tier="app", **_patch_tags(args)), propagate=True),
                 *_group_tags(_schedule_tags(args), propagate=False),
             ],
             opts=self._owner.child(
@@ -194,3 +194,8 @@ def _schedule_tags(args: WebTierArgs) -> dict[str, str]:
     if args.schedule is None:
         return {}
     return {"Schedule": args.schedule, "ScheduleSizes": f"{args.min_instances}:{args.max_instances}"}
+
+
+def _patch_tags(args: WebTierArgs) -> dict[str, str]:
+    """What puts the servers into a patch group; the disks and the template are in none."""
+    return {"PatchGroup": args.patch_group} if args.patch_group else {}

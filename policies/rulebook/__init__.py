@@ -19,6 +19,7 @@ from . import (
     log_groups,
     monitoring,
     network,
+    patching,
     prometheus,
     reachability,
     roles,
@@ -51,6 +52,7 @@ _SECTIONS: tuple[Rule, ...] = (
     *roles.RULES,
     *secrets.RULES,
     *edge.RULES,
+    *patching.RULES,
     *governance.RULES,
     *guards.RULES,
 )

@@ -41,7 +41,7 @@ def _dimensions(alarm: Resource) -> tuple[tuple[str, str], ...]:
 
 
 def _keeps_backups(bucket: Resource) -> bool:
-    return bucket.section("tags", "Purpose") == "backup"
+    return bool(bucket.section("tags", "Purpose") == "backup")
 
 
 WATCHED = StackRule(

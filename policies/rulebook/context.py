@@ -89,6 +89,14 @@ def load_context(
         reserved_cidrs=dict(
             [*own.claims("recovery_cidr"), *(claim for other in others for claim in other.claims(*_RANGES))]
         ),
+        staging_install_window=next(
+            (
+                other.structure("patching").get("install_window")
+                for other in others
+                if other.config.get(f"{project}:environment") == "staging"
+            ),
+            None,
+        ),
     )
 
 

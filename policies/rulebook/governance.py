@@ -11,7 +11,7 @@ from .systems_manager import SESSIONS_LOGGED
 from .taggable import TAGGABLE
 from .values import listed, show
 
-REQUIRED_TAGS = ("Environment", "Owner", "Service", "CostCenter", "Backup", "RunbookRef")
+REQUIRED_TAGS = ("Project", "Environment", "Owner", "Service", "CostCenter", "Backup", "RunbookRef")
 
 PROVIDER = "pulumi:providers:aws"
 
@@ -33,10 +33,16 @@ _GLOBAL_TYPES = (
 
 STATEFUL = frozenset(
     {
+        "aws:amp/workspace:Workspace",
+        "aws:backup/plan:Plan",
         "aws:backup/vault:Vault",
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
         "aws:cloudtrail/trail:Trail",
+        "aws:dynamodb/table:Table",
+        "aws:grafana/workspace:Workspace",
         "aws:kms/key:Key",
         "aws:rds/instance:Instance",
+        "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
         "aws:s3/bucket:Bucket",
         "aws:s3/bucketV2:BucketV2",
     }
@@ -82,7 +88,7 @@ def _regions(resource: Resource, context: Context) -> Iterator[str]:
 TAGGED = ResourceRule(
     id="gov-tags",
     sentence="002_3d1abe7e242e6afd.txt §7.1: Resource naming conventions",
-    title="What can be tagged says its environment, owner, service, cost centre, backup class and run-book section.",
+    title="What can be tagged says its project, environment, owner, service, cost centre, backup class and run-book section.",
     why="Without them nobody knows whom to call, who pays, and what the resource is for.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,

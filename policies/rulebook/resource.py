@@ -94,6 +94,7 @@ class Context:
     """Facts of the stack that a rule compares with; all from its settings.
 
     ``reserved_cidrs``: label -> range that the stack's VPC must not touch (other stacks, the recovery region);
+    ``staging_install_window``: weekly, in which staging installs patches, None where it is not known;
     ``waivers``: those of all environments; ``today``: the day on which they hold or not.
     """
 
@@ -101,6 +102,7 @@ class Context:
     admin_cidrs: tuple[IPv4Network, ...] = ()
     regions: tuple[str, ...] = ()
     reserved_cidrs: Mapping[str, IPv4Network] = field(default_factory=dict)
+    staging_install_window: str | None = None
     waivers: Waivers = field(default_factory=Waivers)
     today: date = field(default=date.min, compare=False)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, cast
 
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyComplianceFramework,
+    PolicyConfigSchema,
     PolicyResource,
     ReportViolation,
+    ResourceRemediation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
     StackValidationArgs,
@@ -20,6 +24,7 @@ from pulumi_policy import Severity as PolicySeverity
 from pulumi_policy.proxy import UnknownValueError
 
 from . import waiver_rules
+from .remedies import REMEDIES, Remedy, made
 from .resource import Context, Resource, Stack
 from .rule import Fault, ResourceRule, Rule, StackRule
 
@@ -31,18 +36,27 @@ _FRAMEWORKS = {
 }
 
 
-def policies(rules: Iterable[Rule], context: Context) -> list[Policy]:
+def policies(rules: Iterable[Rule], context: Context, remedies: Iterable[Remedy] = REMEDIES) -> list[Policy]:
     """One policy for each rule, with the enforcement that its level means in the context's environment.
 
-    What is waived is no violation; where anything is, one more policy, which only advises, tells of it.
+    What is waived is no violation; where anything is, one more policy, which only advises, tells of it. A remedy is
+    used where the CLI's configuration sets the level of its policy to ``remediate``; that of a rule on whole stacks
+    is a policy of its own, which is off otherwise.
     """
     rules = tuple(rules)
-    if any(context.waivers.of(context.environment)):
-        rules = (*rules, waiver_rules.waived(rules))
-    return [_policy(rule, context) for rule in rules]
+    told = (*rules, waiver_rules.waived(rules)) if any(context.waivers.of(context.environment)) else rules
+    by_rule = {remedy.rule.id: remedy for remedy in remedies}
+    return [
+        *(_policy(rule, context, by_rule.get(rule.id)) for rule in told),
+        *(
+            _remedy_alone(by_rule[rule.id], context)
+            for rule in rules
+            if isinstance(rule, StackRule) and rule.id in by_rule
+        ),
+    ]
 
 
-def _policy(rule: Rule, context: Context) -> Policy:
+def _policy(rule: Rule, context: Context, remedy: Remedy | None) -> Policy:
     mandatory = rule.level.is_mandatory(context.environment)
     level = EnforcementLevel.MANDATORY if mandatory else EnforcementLevel.ADVISORY
     description = f"{rule.title} [{rule.sentence}]"
@@ -54,6 +68,8 @@ def _policy(rule: Rule, context: Context) -> Policy:
                 name=rule.id,
                 description=description,
                 validate=_resource_check(rule, context),
+                remediate=_remediation(remedy, context) if remedy else None,
+                config_schema=_schema(remedy),
                 enforcement_level=level,
                 display_name=rule.title,
                 severity=severity,
@@ -77,6 +93,24 @@ def _policy(rule: Rule, context: Context) -> Policy:
             raise TypeError(f"{rule.id} is a {type(rule).__name__}; a rule is a ResourceRule or a StackRule.")
 
 
+def _remedy_alone(remedy: Remedy, context: Context) -> Policy:
+    return ResourceValidationPolicy(
+        name=remedy.name,
+        description=f"Mends what {remedy.rule.id} finds: {remedy.rule.title}",
+        remediate=_remediation(remedy, context),
+        config_schema=_schema(remedy),
+        enforcement_level=EnforcementLevel.DISABLED,
+        severity=PolicySeverity(remedy.rule.severity.value),
+        remediation_steps=remedy.rule.remedy,
+    )
+
+
+def _schema(remedy: Remedy | None) -> PolicyConfigSchema | None:
+    if remedy is None or not remedy.options:
+        return None
+    return PolicyConfigSchema({name: dict(schema) for name, schema in remedy.options.items()})
+
+
 def _framework(controls: Sequence[str]) -> PolicyComplianceFramework | None:
     """The framework of the first control; the SDK takes one only, so that the tags carry them all."""
     if not controls:
@@ -92,18 +126,46 @@ def _resource_check(rule: ResourceRule, context: Context) -> Callable[[ResourceV
     def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if rule.types and args.resource_type not in rule.types:
             return
-        resource = Resource(
-            urn=args.urn,
-            type=args.resource_type,
-            name=args.name,
-            props=args.props,
-            parent=args.opts.parent,
-            protect=args.opts.protect,
-        )
+        resource = _judged(args)
         if context.waivers.covering(rule.id, resource, context.environment, context.today) is None:
             _report((Fault(sentence) for sentence in rule.judge(resource, context)), report)
 
     return check
+
+
+def _remediation(remedy: Remedy, context: Context) -> ResourceRemediation:
+    """Mends a resource that no waiver leaves as it is, and says so on standard error, which the CLI shows.
+
+    A remedy that fails changes nothing: the rule, which is mandatory then, still tells what is wrong.
+    """
+
+    def remediate(args: ResourceValidationArgs) -> Mapping[str, Any] | None:
+        if args.resource_type not in remedy.types:
+            return None
+        resource = _judged(args)
+        if context.waivers.covering(remedy.rule.id, resource, context.environment, context.today) is not None:
+            return None
+        try:
+            changes = tuple(remedy.changes(resource, args.get_config()))
+        except UnknownValueError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the CLI would end the whole run
+            _say(f"{remedy.rule.id} failed to mend {resource.urn} with {type(error).__name__}; nothing was changed.")
+            return None
+        if not changes:
+            return None
+        made(changes, cast("MutableMapping[str, Any]", args.props))
+        for change in changes:
+            _say(f"{remedy.rule.id} mends {resource.urn}: {change.told()}.")
+        return args.props
+
+    # The SDK takes what is at hand as well as what is awaited; its type knows the latter only.
+    return cast("ResourceRemediation", remediate)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _stack_check(rule: StackRule, context: Context) -> Callable[[StackValidationArgs, ReportViolation], None]:
@@ -112,6 +174,17 @@ def _stack_check(rule: StackRule, context: Context) -> Callable[[StackValidation
         _report((fault for fault in rule.judge(stack) if waiver_rules.cover(rule, fault, stack) is None), report)
 
     return check
+
+
+def _judged(args: ResourceValidationArgs) -> Resource:
+    return Resource(
+        urn=args.urn,
+        type=args.resource_type,
+        name=args.name,
+        props=args.props,
+        parent=args.opts.parent,
+        protect=args.opts.protect,
+    )
 
 
 def _resource(given: PolicyResource) -> Resource:

@@ -122,7 +122,7 @@ def promote(
         _judge(project, to, after)
     if apply and changes:
         log = sitting.journal("patch", journal)
-        facts = {"run": verdict.run.id if verdict.run else None, "days": soak}
+        facts = {"source": verdict.run.id if verdict.run else None, "days": soak}
         edits = {f"{one.section}.{one.key}": one.value for one in changes}
         log.write("begin", file=str(path), edits=edits, **facts)
         stack_file.write(path, after)

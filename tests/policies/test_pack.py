@@ -333,7 +333,7 @@ def test_the_pack_starts_as_the_cli_starts_it():
         process.kill()
         process.communicate()
     assert info.name == "learning-platform"
-    assert [policy.name for policy in info.policies] == [rule.id for rule in RULES]
+    assert [policy.name for policy in info.policies] == [*(rule.id for rule in RULES), "mon-log-retention-remedy"]
     enforced = {policy.name: policy.enforcementLevel for policy in info.policies}
     assert enforced["net-sg-db-no-world-egress"] == ADVISORY
     assert enforced["net-sg-no-world-admin"] == MANDATORY

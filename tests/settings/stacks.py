@@ -93,6 +93,7 @@ PROD = (
     + "  learning-platform:backups:\n"
     + "    replicate_days: 28\n"
     + "    restore_test: {evidence: {table: audit_log, column: created_at}}\n"
+    + '  learning-platform:patching: {approve_until: "2026-01-06"}\n'
     + "  learning-platform:records: {locks: {evidence: {mode: compliance}}}\n"
 )
 

@@ -11,7 +11,7 @@ from .stacks import PROD, STAGING, edited, problems, project
 SETTINGS = (
     "Known here are environment, recovery_region, ownership, account, network, access, database, "
     "web, audit, thresholds, prometheus, escalation, changes, costs, schedules, "
-    "maintenance, backups, records, alerts_email and protect."
+    "maintenance, backups, records, patching, alerts_email and protect."
 )
 FILE_KEYS = "The top of a stack file knows config, encryptedkey, encryptionsalt, environment and secretsprovider."
 PROVIDER_KEYS = (

@@ -1,0 +1,1 @@
+"""How the patches of an environment stand, and which of them prod may have."""
