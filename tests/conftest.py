@@ -1,4 +1,4 @@
-"""What holds for every test: an example may take as long as it takes, because a busy machine is no fault of the code."""
+"""What holds for every test: an example may take as long as it takes, on a busy machine too."""
 
 from hypothesis import settings
 

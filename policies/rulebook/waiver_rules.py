@@ -108,7 +108,9 @@ def _rule(
 ) -> StackRule:
     return StackRule(
         id=rule_id,
-        sentence="002_3d1abe7e242e6afd.txt §10: Approval workflows; 002_3d1abe7e242e6afd.txt §10: Risk assessment matrix",
+        sentence=(
+            "002_3d1abe7e242e6afd.txt §10: Approval workflows; 002_3d1abe7e242e6afd.txt §10: Risk assessment matrix"
+        ),
         title=title,
         why=why,
         severity=Severity.HIGH if level is Level.MANDATORY else Severity.LOW,

@@ -85,7 +85,10 @@ class Target:
             # All buckets of the world share their names; the account's number makes this one its own.
             bucket=labels.physical("state", settings.account.id, limit=63).lower().replace("_", "-"),
             alias=f"alias/{labels.physical('state', limit=250)}",
-            tags=labels.tags(service="state", runbook="003_720b7a256857bf84.txt Backups", backup="weekly", Purpose="state"),
+            # AWS Backup takes the state along, once the stack has its plan.
+            tags=labels.tags(
+                service="state", runbook="003_720b7a256857bf84.txt Backups", backup="weekly", Purpose="state"
+            ),
         )
 
     @property
