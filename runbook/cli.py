@@ -14,7 +14,7 @@ import typer
 from . import streams
 from .errors import UserError
 from .options import Apply, Environment, Folder, JournalFolder, Json, Permissions, Profile, Stacks, stack_names
-from .subcommands import backup, dashboards, drill, escalation, patch, restore, schedule
+from .subcommands import backup, certificates, dashboards, drill, escalation, maintenance, patch, restore, schedule
 
 MISTAKE = 2
 
@@ -33,10 +33,12 @@ app = typer.Typer(
 settings_app = typer.Typer(help="What a stack may say, and whether it does.", no_args_is_help=True)
 app.add_typer(settings_app, name="settings")
 app.add_typer(backup.app, name="backup")
+app.add_typer(certificates.app, name="certificates")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(drill.app, name="drill")
 app.add_typer(escalation.app)
 app.add_typer(patch.app, name="patch")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(restore.app, name="restore")
 app.add_typer(schedule.app, name="schedule")
 

@@ -51,7 +51,7 @@ def test_the_section_holds_these_rules():
         (altered(TAGS, Owner=""), ["The tag Owner is missing."]),
         (altered(TAGS, Owner=ABSENT, Backup=ABSENT), ["The tags Owner and Backup are missing."]),
         (altered(altered(TAGS, Owner=ABSENT), owner="x"), ["The tag Owner is missing."]),
-        ({}, ["The tags Environment, Owner, Service, CostCenter, Backup and RunbookRef are missing."]),
+        ({}, ["The tags Project, Environment, Owner, Service, CostCenter, Backup and RunbookRef are missing."]),
     ],
 )
 def test_what_can_be_tagged_carries_every_tag(tags, said):
@@ -61,7 +61,7 @@ def test_what_can_be_tagged_carries_every_tag(tags, said):
 
 
 def test_unset_tags_are_missing():
-    said = ["The tags Environment, Owner, Service, CostCenter, Backup and RunbookRef are missing."]
+    said = ["The tags Project, Environment, Owner, Service, CostCenter, Backup and RunbookRef are missing."]
     assert said_of("gov-tags", VPC, {}) == said
 
 
