@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,18 @@ import typer
 from . import streams
 from .errors import UserError
 from .options import Apply, Environment, Folder, JournalFolder, Json, Permissions, Profile, Stacks, stack_names
-from .subcommands import backup, certificates, dashboards, drill, escalation, maintenance, patch, restore, schedule
+from .subcommands import (
+    backup,
+    certificates,
+    dashboards,
+    drill,
+    escalation,
+    evidence,
+    maintenance,
+    patch,
+    restore,
+    schedule,
+)
 
 MISTAKE = 2
 
@@ -37,6 +49,7 @@ app.add_typer(certificates.app, name="certificates")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(drill.app, name="drill")
 app.add_typer(escalation.app)
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(patch.app, name="patch")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(restore.app, name="restore")
@@ -95,6 +108,15 @@ def audit(
     coverage: Annotated[
         bool, typer.Option("--coverage", help="Show every demand of the run books, and what meets it, instead.")
     ] = False,
+    report: Annotated[
+        list[str] | None,
+        typer.Option("--report", help="Write a report: html, json, sarif, junit, csv, markdown or oscal; repeatable."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The reports' folder.")] = Path("reports"),
+    since: Annotated[
+        Path | None,
+        typer.Option(help="The JSON report of an earlier audit, to say what changed.", show_default=False),
+    ] = None,
 ) -> None:
     """Evaluate all rules over stacks.
 
@@ -104,7 +126,8 @@ def audit(
 
     if coverage:
         raise typer.Exit(commands.coverage(stack or (), folder, typer.main.get_command(app), as_json=json))
-    raise typer.Exit(commands.audit(stack or (), folder, as_json=json, alarms=alarms))
+    reports = commands.Reports(report or (), output, since, typer.main.get_command(app))
+    raise typer.Exit(commands.audit(stack or (), folder, as_json=json, alarms=alarms, reports=reports))
 
 
 @settings_app.command("check")

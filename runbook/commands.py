@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,9 +53,52 @@ def preview(stack: str, folder: Path | None, *, as_json: bool) -> int:
     return REFUSED if audit.refused else CLEAN
 
 
-def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool, alarms: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The formats to write, the folder, the JSON report to compare with, and the command that holds all others."""
+
+    formats: Sequence[str] = ()
+    folder: Path = Path("reports")
+    since: Path | None = None
+    command: Any = None
+
+    def write(self, audited: Sequence[tuple[Graph, Audit]], project: Path) -> list[Path]:
+        """Writes them all, or none. Raises UserError where the folder or the earlier report is no good."""
+        from datetime import UTC, datetime
+
+        from policies.rulebook import RULES
+        from policies.rulebook.runbook import run_books
+
+        from .audit import report, traces
+
+        traced = traces.traces(
+            run_books(), RULES, [graph for graph, _ in audited], set(traces.command_names(self.command))
+        )
+        return report.write(
+            audited,
+            self.formats,
+            self.folder,
+            project=project,
+            now=datetime.now(UTC),
+            previous=self.since,
+            traced=traced,
+        )
+
+
+def audit(
+    wanted: Sequence[str],
+    folder: Path | None,
+    *,
+    as_json: bool,
+    alarms: bool = False,
+    reports: Reports = Reports(),
+) -> int:
     """What the rules say of several stacks; one that cannot be previewed does not keep the others from it."""
     folder = stacks.project_folder(folder)
+    if reports.formats:
+        from .audit.report import known
+
+        known(reports.formats)
     audited: list[tuple[Graph, Audit]] = []
     covers: list[Text] = []
     verdicts: list[Text] = []
@@ -80,11 +124,12 @@ def audit(wanted: Sequence[str], folder: Path | None, *, as_json: bool, alarms: 
             covers.append(Text(f"{stack}: alarms for what can fail: {coverage.sums(covered)}"))
             if alarms:
                 console.show(output, [Text(f"Alarms of {stack}", "bold"), *map(Text, coverage.text(covered)), Text()])
+    written = reports.write(audited, folder) if reports.formats and not mistakes else []
     if as_json and not mistakes:
         from .audit import document
 
         streams.write(document.text(audited))
-    console.show(output, [*covers, *verdicts])
+    console.show(output, [*covers, *verdicts, *(Text(f"Written: {path}") for path in written if not as_json)])
     if mistakes:
         raise UserError(*mistakes)
     return REFUSED if any(found.refused for _graph, found in audited) else CLEAN

@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "runbook": ("settings", "policies.rulebook", "runbook", "functions.common.calendar"),
     "runbook.preview": ("runbook.preview", *SHOWING, "settings.load"),
     "runbook.audit": ("runbook.audit", "runbook.preview", *SHOWING, "policies.rulebook"),
+    "runbook.evidence": ("runbook.evidence", "runbook.operations", *SHOWING),
     "runbook.operations": ("runbook.operations", *SHOWING, "settings.model", "settings.naming"),
 }
 
@@ -58,6 +59,7 @@ MAY_IMPORT = {
 MAY_NOT_LOAD = {
     "functions": ("pulumi", "pulumi_aws", "pydantic", "yaml"),
     "policies": ("pydantic", "boto3"),
+    "runbook.evidence": ("pulumi", "pulumi_aws"),
     "runbook.operations": ("pulumi", "pulumi_aws"),
     "components": ("pydantic", "boto3", "yaml"),
 }

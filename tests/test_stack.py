@@ -60,12 +60,24 @@ def test_no_rule_is_broken_and_none_is_left_unjudged(graphs, stack):
     assert [(missed.rule.id, missed.urn) for missed in audited.not_evaluated] == []
 
 
-#: Rules about what the program does not declare: users and keys of IAM, and secrets of its own.
+#: Rules about what prod does not declare: users and keys of IAM, secrets of its own, containers, distributions, stops.
 IDLE = {
+    "cf-logs",
+    "cf-tls-and-origin",
+    "ecr-immutable-scan",
+    "ecs-autoscale-70",
+    "ecs-insights",
+    "ecs-no-secret-env",
+    "ecs-service-safe",
+    "ecs-task-hardening",
     "glacier-vault-legacy",
     "gov-closed-services",
     "iam-no-users-or-keys",
     "iam-password-policy",
+    "sched-dlq-retry",
+    "sched-mutes-alarms",
+    "sched-not-prod",
+    "sched-paired",
     "secret-cmk-and-recovery",
 }
 

@@ -23,6 +23,9 @@ PREFIXES: Mapping[str, str] = {
     "logs": "logs/",
 }
 
+#: Kind of records -> further prefixes that it lies below: what restore tests, drills and runs in progress leave.
+_ALSO: Mapping[str, tuple[str, ...]] = {"restores": ("restore-tests/", "drills/", "progress/")}
+
 #: Metrics of the servers: seconds since the last backup, and runs that failed.
 AGE, FAILURES = "ConfigurationBackupAge", "ConfigurationBackupFailures"
 
@@ -87,17 +90,18 @@ def hosts_prefix(*, partition: str, region: str, account_id: str) -> str:
 
 
 def retention(records: RecordsSettings, bucket: str) -> tuple[Retention, ...]:
-    """The lifecycle of ``bucket``: a rule for each kind of records in it."""
+    """The lifecycle of ``bucket``: a rule for each prefix of each kind of records in it."""
     kept: dict[str, RetentionSettings] = {kind: getattr(records, kind) for kind in BUCKETS[bucket]}
     return tuple(
         Retention(
-            name=kind,
-            prefix=PREFIXES[kind],
+            name=name,
+            prefix=prefix,
             days=one.days,
             glacier_days=one.glacier_days,
             deep_archive_days=one.deep_archive_days,
         )
         for kind, one in kept.items()
+        for name, prefix in ((kind, PREFIXES[kind]), *((more.rstrip("/"), more) for more in _ALSO.get(kind, ())))
     )
 
 

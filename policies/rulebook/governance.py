@@ -88,7 +88,7 @@ def _regions(resource: Resource, context: Context) -> Iterator[str]:
 TAGGED = ResourceRule(
     id="gov-tags",
     sentence="002_3d1abe7e242e6afd.txt §7.1: Resource naming conventions",
-    title="What can be tagged says its project, environment, owner, service, cost centre, backup class and run-book section.",
+    title="What can be tagged says its project, environment, owner, service, cost centre, backup class and section.",
     why="Without them nobody knows whom to call, who pays, and what the resource is for.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,

@@ -100,9 +100,18 @@ class Document:
 
 def text(audited: Iterable[tuple[Graph, Audit]]) -> str:
     """The document as printed, with sorted keys and a newline at the end."""
+    return printed(data(audited))
+
+
+def data(audited: Iterable[tuple[Graph, Audit]]) -> dict[str, Any]:
+    """The document as data; a report adds keys of its own."""
     stacks = tuple(_stack(graph, audit) for graph, audit in audited)
     document = Document(version=VERSION, refused=any(entry.verdict == "refused" for entry in stacks), stacks=stacks)
-    data = asdict(document, dict_factory=_in_camel_case)
+    return asdict(document, dict_factory=_in_camel_case)
+
+
+def printed(data: Any) -> str:
+    """JSON as every document here is printed."""
     return json.dumps(data, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -11,7 +11,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from policies.rulebook import RULES
 from policies.rulebook.resource import Context, Resource, Stack
 from policies.rulebook.rule import Fault, NotEvaluatedError, ResourceRule, Rule, Severity, StackRule
-from policies.rulebook.waivers import Waiver
+from policies.rulebook.waivers import Waiver, is_broad
 
 from ..preview import graph
 
@@ -22,7 +22,7 @@ _ORDER = tuple(Severity)
 class Finding:
     """A broken rule: the sentence, the resource it is about (None: the stack), and whether it refuses a deployment.
 
-    ``waiver``: who answers for it for now; it refuses nothing then.
+    ``waiver``: who answers for it for now; it refuses nothing then. ``expired``: the waiver that did, where none does.
     """
 
     rule: Rule
@@ -30,6 +30,7 @@ class Finding:
     resource: graph.Resource | None
     mandatory: bool
     waiver: Waiver | None = None
+    expired: Waiver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,19 @@ class NotEvaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A rule and the URNs it met, broken or not: None is the stack as a whole. Without any it had nothing to judge."""
+
+    rule: Rule
+    urns: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """What the rules say of one stack.
 
     ``rules``: how many there are; ``judgements``: how often a rule met a resource (or the stack) it applies to;
-    ``idle``: ids of the rules that met none.
+    ``idle``: ids of the rules that met none and miss nothing; ``judged``: every rule, in the order of the rules.
     """
 
     stack: str
@@ -56,6 +65,7 @@ class Audit:
     rules: int
     judgements: int
     idle: tuple[str, ...]
+    judged: tuple[Judged, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -81,8 +91,9 @@ def audit(captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES
         findings=tuple(findings),
         not_evaluated=tuple(judge.not_evaluated),
         rules=len(rules),
-        judgements=judge.judgements,
-        idle=tuple(judge.idle),
+        judgements=sum(len(judged.urns) for judged in judge.judged),
+        idle=tuple(judged.rule.id for judged in judge.judged if not judged.urns),
+        judged=tuple(judge.judged),
     )
 
 
@@ -102,25 +113,28 @@ class _Judge:
         self._stack = stack_of(captured, context)
         self.findings: list[Finding] = []
         self.not_evaluated: list[NotEvaluated] = []
-        self.judgements = 0
-        self.idle: list[str] = []
+        self.judged: list[Judged] = []
 
     def take(self, rule: Rule) -> None:
-        before = self.judgements
+        urns: list[str | None] = []
         match rule:
             case ResourceRule():
                 for resource in self._subjects(rule):
-                    self.judgements += 1
+                    urns.append(resource.urn)
                     sentences = rule.judge(resource, self._context)
                     self._collect(rule, resource.urn, (Fault(said, resource.urn) for said in sentences))
             case StackRule():
-                if not rule.types or any(token in self._by_type for token in rule.types):
-                    self.judgements += 1
+                before = len(self.findings)
                 self._collect(rule, None, rule.judge(self._stack))
+                # A rule that misses what is not there has judged the stack all the same.
+                if self._meets(rule) or len(self.findings) > before:
+                    urns.append(None)
             case _:
                 raise TypeError(f"{rule.id} is a {type(rule).__name__}; a rule is a ResourceRule or a StackRule.")
-        if self.judgements == before:
-            self.idle.append(rule.id)
+        self.judged.append(Judged(rule, tuple(urns)))
+
+    def _meets(self, rule: Rule) -> bool:
+        return not rule.types or any(token in self._by_type for token in rule.types)
 
     def _subjects(self, rule: Rule) -> Iterable[Resource]:
         if not rule.types:
@@ -144,7 +158,15 @@ class _Judge:
         resource = self._graph.by_urn.get(fault.urn) if fault.urn else None
         context = self._context
         waiver = context.waivers.covering(rule.id, resource, context.environment, context.today)
-        self.findings.append(Finding(rule, fault.sentence, resource, mandatory and waiver is None, waiver))
+        expired = None if waiver else self._expired(rule, resource)
+        self.findings.append(Finding(rule, fault.sentence, resource, mandatory and waiver is None, waiver, expired))
+
+    def _expired(self, rule: Rule, resource: graph.Resource | None) -> Waiver | None:
+        for waiver in self._context.waivers.of(self._context.environment):
+            past = waiver.rule == rule.id and waiver.expires < self._context.today
+            if past and not is_broad(waiver) and waiver.meets(resource):
+                return waiver
+        return None
 
 
 def _seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:

@@ -18,6 +18,7 @@ from .bags import ABSENT, UNKNOWN, UnknownValueError, altered, faults, resource
 
 RULES = {rule.id: rule for rule in governance.RULES}
 TAGS = {
+    "Project": "learning-platform",
     "Environment": "prod",
     "Owner": "platform",
     "Service": "web",
@@ -111,7 +112,13 @@ UNPROTECTED = ["A destroy would take the resource along: it is neither protected
         "aws:rds/instance:Instance",
         "aws:s3/bucket:Bucket",
         "aws:s3/bucketV2:BucketV2",
+        "aws:backup/plan:Plan",
         "aws:backup/vault:Vault",
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        "aws:dynamodb/table:Table",
+        "aws:grafana/workspace:Workspace",
+        "aws:amp/workspace:Workspace",
+        "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
         KEY,
         "aws:cloudtrail/trail:Trail",
     ],

@@ -22,7 +22,8 @@ def of_promote(site: Site) -> list[Statement]:
         *_patches(site),
         _allow(
             "ReadAlarms",
-            site.arn("cloudwatch", "alarm:*"),
+            # Composite alarms are told of to those alone who may ask of all.
+            "*",
             "cloudwatch:DescribeAlarmHistory",
             "cloudwatch:DescribeAlarms",
         ),

@@ -68,7 +68,10 @@ def test_each_kind_of_records_has_a_prefix_of_its_own_and_nothing_lies_between_t
 def test_the_lifecycle_is_what_the_settings_say():
     records = RecordsSettings.model_validate({"restores": {"days": 3000, "glacier_days": 100}})
     assert plan.retention(records, "evidence") == (
-        Retention(name="restores", prefix="restores/", days=3000, glacier_days=100, deep_archive_days=365),
+        *(
+            Retention(name=name, prefix=f"{name}/", days=3000, glacier_days=100, deep_archive_days=365)
+            for name in ("restores", "restore-tests", "drills", "progress")
+        ),
         Retention(name="audits", prefix="audits/", days=2557, glacier_days=90, deep_archive_days=365),
     )
 

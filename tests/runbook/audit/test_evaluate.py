@@ -1,10 +1,13 @@
 """Graph x rules -> findings."""
 
+from datetime import date
+
 import pulumi_aws as aws
 import pytest
 
 from policies.rulebook.resource import Context, Resource, Stack
 from policies.rulebook.rule import Fault, Level, ResourceRule, Severity, StackRule
+from policies.rulebook.waivers import Waiver, Waivers
 from runbook.audit.evaluate import audit
 from runbook.preview.capture import capture
 
@@ -107,6 +110,45 @@ def test_a_rule_that_meets_nothing_is_named_idle(graph):
     ]
     audited = audit(graph, Context(), rules)
     assert (audited.idle, audited.rules, audited.judgements) == (("idle", "stack-idle"), 3, 2)
+
+
+def test_every_rule_is_kept_with_what_it_met(graph):
+    rules = [
+        rule(ResourceRule, narrow, id_="each"),
+        rule(StackRule, lambda _stack: (), id_="all"),
+        rule(ResourceRule, narrow, id_="idle", types=("aws:rds/instance:Instance",)),
+    ]
+    judged = audit(graph, Context(), rules).judged
+    assert {each.rule.id: [urn and urn.rpartition("::")[2] for urn in each.urns] for each in judged} == {
+        "each": ["known", "unknown"],
+        "all": [None],
+        "idle": [],
+    }
+
+
+def test_a_rule_that_misses_what_is_not_there_is_not_idle(graph):
+    misses = rule(StackRule, lambda _stack: [Fault("There is none.")], types=("aws:cloudtrail/trail:Trail",))
+    audited = audit(graph, Context(), [misses])
+    assert (audited.idle, audited.judgements, len(audited.findings)) == ((), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("expires", "changed", "covered", "expired"),
+    [
+        ("2026-11-20", {}, False, True),
+        ("2026-11-21", {}, True, False),
+        ("2026-11-20", {"resource": f"{VPC}::other"}, False, False),
+        ("2026-11-20", {"resource": "*::known"}, False, False),
+        ("2026-11-20", {"rule": "other"}, False, False),
+        ("2026-11-20", {"environment": "dev"}, False, False),
+    ],
+)
+def test_a_finding_names_the_waiver_that_covered_it_until_it_expired(graph, expires, changed, covered, expired):
+    told = {"rule": "r", "resource": f"{VPC}::known", "environment": "prod", "reason": "A good reason.", "owner": "me"}
+    waiver = Waiver(**{**told, **changed}, ticket="OPS-1", expires=date.fromisoformat(expires), line=1)
+    context = Context(waivers=Waivers((waiver,)), today=date(2026, 11, 21))
+    (finding,) = audit(graph, context, [rule(ResourceRule, narrow)]).findings
+    assert (finding.waiver is waiver, finding.expired is waiver, finding.mandatory) == (covered, expired, not covered)
 
 
 def test_resource_rules_see_inputs_and_stack_rules_what_the_provider_adds():
