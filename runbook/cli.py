@@ -19,6 +19,7 @@ from .subcommands import (
     backup,
     certificates,
     dashboards,
+    diff,
     drill,
     escalation,
     evidence,
@@ -47,6 +48,7 @@ app.add_typer(settings_app, name="settings")
 app.add_typer(backup.app, name="backup")
 app.add_typer(certificates.app, name="certificates")
 app.add_typer(dashboards.app, name="dashboards")
+app.add_typer(diff.app, name="diff")
 app.add_typer(drill.app, name="drill")
 app.add_typer(escalation.app)
 app.add_typer(evidence.app, name="evidence")

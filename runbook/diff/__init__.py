@@ -1,0 +1,1 @@
+"""What a change does to the stacks: two captured graphs, compared by meaning."""
