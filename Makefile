@@ -19,7 +19,7 @@ CAN_TEST := $(VENV)/.can-test
 # The lock files name every package with its hash; nothing else is installed, and nothing is resolved.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help preview audit test check format-check lint types format up pulumi lock clean
+.PHONY: help preview audit mutate test check format-check lint types format up pulumi lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ preview: $(CAN_RUN) ## Preview STACK offline: its resources and what the rules s
 
 audit: $(CAN_RUN) ## Evaluate all rules over every stack
 	@$(RUNBOOK) audit
+
+mutate: $(CAN_RUN) ## Weaken every property of prod and staging and count what the rules notice (20 minutes)
+	@$(PY) -m runbook.mutate
 
 test: $(CAN_TEST) ## Run the whole test suite
 	@$(PY) -m pytest -n auto

@@ -377,7 +377,7 @@ WINDOWS_SET = ResourceRule(
 
 MULTI_AZ = ResourceRule(
     id="rds-multi-az-prod",
-    sentence="002_3d1abe7e242e6afd.txt §6: Disaster Recovery Procedures",
+    sentence="004_5ca73e3508d74ec8.txt Monthly Checklist: Review and test disaster recovery procedures",
     title="The database of prod survives the loss of a zone.",
     why="Without a standby the loss of a zone, or of a host, takes the platform down until a restore is done.",
     severity=Severity.HIGH,

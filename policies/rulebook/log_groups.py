@@ -63,7 +63,7 @@ def _names_a_group(writer: Resource) -> bool:
 
 GROUP_DECLARED = StackRule(
     id="mon-log-group-declared",
-    sentence="002_3d1abe7e242e6afd.txt: Record retention policies",
+    sentence="002_3d1abe7e242e6afd.txt §9: Record retention policies",
     title="Functions, state machines, databases, Prometheus, flow logs and firewalls log to groups of the stack.",
     why="AWS makes a group that is missing, without a retention and without a key, or drops the logs.",
     severity=Severity.MEDIUM,

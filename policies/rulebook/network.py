@@ -320,7 +320,7 @@ def _disjoint_ranges(stack: Stack) -> Iterator[Fault]:
 
 FLOW_LOGS = StackRule(
     id="net-flow-logs",
-    sentence="004_5ca73e3508d74ec8.txt Infrastructure Logs: --log-group-name VPCFlowLogs",
+    sentence="004_5ca73e3508d74ec8.txt Infrastructure Logs: VPC Flow Logs analysis",
     title="Each VPC records all its traffic to a log group with a retention, or to a bucket.",
     why="Without it nobody can tell afterwards who talked to whom.",
     severity=Severity.HIGH,

@@ -23,7 +23,7 @@ def _judge(written: Declared) -> Iterator[str]:
 
 ONE_PORT = ResourceRule(
     id="net-sg-one-port",
-    sentence="000_b5883a9168e66709.txt 6: restrict access to necessary ports",
+    sentence="000_b5883a9168e66709.txt §6: restrict access to necessary ports",
     title="Each rule of a security group, in or out, names one protocol and one port.",
     why="A range, or a way out for everything, lets a stolen machine reach what nobody meant it to.",
     severity=Severity.MEDIUM,

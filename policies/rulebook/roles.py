@@ -127,7 +127,7 @@ def _used(stack: Stack) -> Iterator[Fault]:
 
 ROLE_ABLE = StackRule(
     id="iam-role-able",
-    sentence="002_3d1abe7e242e6afd.txt: IAM role assignments and rotations",
+    sentence="002_3d1abe7e242e6afd.txt §2: IAM role assignments and rotations",
     title="Whatever takes a role on is trusted by it, and may do what its work needs.",
     why="A log, a function or a dashboard without its rights stays empty, and nothing else tells.",
     severity=Severity.HIGH,

@@ -71,7 +71,7 @@ def _sessions_logged(resource: Resource, _: Context) -> Iterator[str]:
 
 SSM_MANAGED = StackRule(
     id="ec2-ssm-managed",
-    sentence="001_62c8c82a6a764433.txt §3: AWS Systems Manager:** For automating the patching process.",
+    sentence="001_62c8c82a6a764433.txt §3: AWS Systems Manager: For automating the patching process.",
     title="Systems Manager manages every machine.",
     why="A machine that it does not manage is neither patched nor reachable without SSH.",
     severity=Severity.HIGH,

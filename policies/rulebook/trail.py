@@ -222,7 +222,7 @@ ENCRYPTED = ResourceRule(
 
 SEARCHED = ResourceRule(
     id="trail-to-cloudwatch",
-    sentence="004_5ca73e3508d74ec8.txt Security Review: --log-group-name CloudTrail/RMS",
+    sentence="004_5ca73e3508d74ec8.txt Security Review: Review CloudTrail for unusual activity",
     title="The trail goes to a log group, where filters count and queries search.",
     why="Files in a bucket are read after the damage; a filter rings within minutes.",
     severity=Severity.HIGH,
@@ -248,7 +248,7 @@ GUARDED_BUCKET = StackRule(
 
 KEPT = StackRule(
     id="trail-kept",
-    sentence="002_3d1abe7e242e6afd.txt: Record retention policies",
+    sentence="002_3d1abe7e242e6afd.txt §9: Record retention policies",
     title="The trail's files are locked when they are written, and end when their time is over.",
     why="Evidence that can be rewritten proves nothing, and what is kept for ever is paid for ever.",
     severity=Severity.HIGH,

@@ -50,7 +50,7 @@ def script(path, *lines):
 
 def test_make_alone_lists_every_target_that_is_for_people(clone):
     listed = re.findall(r"^  make ([a-z-]+)", make(clone).stdout, re.MULTILINE)
-    assert listed == ["help", "preview", "audit", "test", "check", "format", "up", "pulumi", "lock", "clean"]
+    assert listed == ["help", "preview", "audit", "mutate", "test", "check", "format", "up", "pulumi", "lock", "clean"]
 
 
 @pytest.mark.parametrize(("given", "stack"), [((), "staging"), (("STACK=prod",), "prod")])

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from runbook import desk
 from runbook.subcommands.schedule import app
 from settings.backups import BackupSettings
+from settings.patching import PatchingSettings
 from settings.schedules import SchedulesSettings
 
+PATCHING = PatchingSettings(install_window="wed:15:00-wed:17:00")
 BACKUPS = BackupSettings.model_validate({"weekly": {"day": "wed", "time": "18:00"}})
 
 SCHEDULES = SchedulesSettings.model_validate(
@@ -27,7 +29,7 @@ def simulated(monkeypatch):
 
     def run(*arguments, window="21:00-21:45"):
         database = SimpleNamespace(backup_window=window, maintenance_window="wed:20:00-wed:21:00")
-        told = SimpleNamespace(schedules=SCHEDULES, database=database, backups=BACKUPS)
+        told = SimpleNamespace(schedules=SCHEDULES, database=database, backups=BACKUPS, patching=PATCHING)
         monkeypatch.setattr(desk, "site", lambda *_: SimpleNamespace(settings=told))
         return CliRunner().invoke(app, ["simulate", "staging", *arguments])
 
