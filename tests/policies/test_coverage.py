@@ -304,6 +304,4 @@ def test_in_the_real_stack_each_alarm_is_missed_too():
     alarms = [made for made in graph.resources if made.type in (ALARM, COMPOSITE)]
     for alarm in alarms:
         rest = replace(graph, resources=tuple(made for made in graph.resources if made is not alarm))
-        assert audit(rest, context, (ALARM_COVERAGE,)).findings or audit(rest, context, OF_OTHERS).findings, (
-            alarm.name
-        )
+        assert audit(rest, context, (ALARM_COVERAGE,)).findings or audit(rest, context, OF_OTHERS).findings, alarm.name
