@@ -214,6 +214,7 @@ database = Database(
         slow_query_ms=db.slow_query_ms,
         password_rotation_days=db.password_rotation_days,
         schedule=settings.schedules.of("database"),
+        backed_up_continuously=settings.backups.continuous_days is not None,
         log_retention_days=db.log_retention_days,
         apply_immediately=settings.environment == "dev",
         protect=settings.protect,

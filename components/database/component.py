@@ -23,8 +23,9 @@ class DatabaseArgs:
 
     ``memory_gib``: of ``instance_class``; ``max_connections``: replaces the number that follows from it.
     ``backup_window`` (``03:00-04:00``) and ``maintenance_window`` (``sun:05:00-sun:06:00``) are UTC.
-    ``apply_immediately``: changes do not wait for the maintenance window. ``protect``: nothing is deleted by accident,
-    here and at AWS.
+    ``schedule``: the period that it follows, None where it always runs. ``backed_up_continuously``: AWS Backup decides
+    when it is backed up and for how long. ``apply_immediately``: changes do not wait for the maintenance window.
+    ``protect``: nothing is deleted by accident, here and at AWS.
     """
 
     home: Home
@@ -53,6 +54,7 @@ class DatabaseArgs:
     log_retention_days: int
     apply_immediately: bool
     schedule: str | None = None
+    backed_up_continuously: bool = False
     protect: bool
 
 
@@ -188,7 +190,12 @@ class Database(Component):
             inputs,
             # RDS would make the log groups itself, neither encrypted nor ever emptied, and refuses to monitor with a
             # role that may not.
-            opts=self.child(protect=args.protect, depends_on=[*self._logs.values(), may_monitor]),
+            opts=self.child(
+                protect=args.protect,
+                depends_on=[*self._logs.values(), may_monitor],
+                # AWS Backup sets both, where it keeps continuous backups.
+                ignore_changes=["backupRetentionPeriod", "backupWindow"] if args.backed_up_continuously else None,
+            ),
         )
 
     def _place(self, inputs: aws.rds.InstanceArgs, args: DatabaseArgs) -> None:

@@ -87,6 +87,9 @@ def files(
     onto: Annotated[
         str | None, typer.Option(help="The instance that gets the files.", show_default="the one they are of")
     ] = None,
+    override: Annotated[
+        str, typer.Option(help="Why the change calendar is not heeded; goes on record.", show_default=False)
+    ] = "",
     again: Again = False,
     apply: Apply = False,
     permissions: Permissions = False,
@@ -97,9 +100,10 @@ def files(
 ) -> None:
     """Put a host's configuration back from its backup; the host verifies permissions and paths.
 
-    A dry run unless --apply is given. Nothing is restarted: it says what to restart.
+    A dry run unless --apply is given. Asks the change calendar first. Nothing is restarted: it says what to restart.
     """
     from .. import desk
+    from ..operations.maintenance.until import checked_reason
     from ..operations.restore import files as operation
     from ..operations.restore import permissions as policies
 
@@ -121,6 +125,8 @@ def files(
         document=document,
         backup=backup,
         target=target,
+        calendar=sitting.inventory("changes")["calendar"],
+        override=checked_reason(override),
     )
     desk.carry_out(
         f"{job.run.name}: {backup.name} back onto {target}",

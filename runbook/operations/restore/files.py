@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ...errors import UserError
+from .. import calendar
 from ..aws import error_code, spoken
 from ..procedure import Done, Facts, Failed, Look, Stage, Todo, Waiting
 from ..site import Site
@@ -66,7 +67,10 @@ class Backup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """``target``: the instance that gets the files; ``document``: the SSM document that puts them in place."""
+    """``target``: the instance that gets the files; ``document``: the SSM document that puts them in place.
+
+    ``calendar``: the change calendar that is asked first; ``override``: why it is not heeded, empty where it is.
+    """
 
     site: Site
     run: Run
@@ -74,6 +78,8 @@ class Job:
     document: str
     backup: Backup
     target: str
+    calendar: str
+    override: str = ""
 
     @property
     def parameters(self) -> dict[str, list[str]]:
@@ -181,6 +187,7 @@ def stages(job: Job, clients: Mapping[str, Any]) -> tuple[Stage, ...]:
     """``clients``: ec2 and ssm."""
     restoration = _Restoration(job, clients)
     return (
+        calendar.ask(clients["ssm"], job.calendar, job.override),
         Stage(
             name="verify",
             changes=f"Verifies {job.backup.name} against its manifest.",

@@ -76,6 +76,7 @@ def of_files(site: Site) -> list[Statement]:
             [
                 "ec2:DescribeInstances",
                 "ssm:DescribeInstanceInformation",
+                "ssm:GetCalendarState",
                 "ssm:GetCommandInvocation",
                 "ssm:ListCommands",
             ],

@@ -268,3 +268,16 @@ def test_everything_is_a_child_of_the_component_and_carries_its_tags(graph):
     assert {(tags["Environment"], tags["Service"], tags["RunbookRef"]) for tags in tagged} == {
         ("prod", "database", "000_b5883a9168e66709.txt 3")
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "ignored"), [({}, None), ({"backed_up_continuously": True}, ["backupRetentionPeriod", "backupWindow"])]
+)
+def test_what_aws_backup_decides_is_left_to_it(given, ignored):
+    instance = database(**given).one("aws:rds/instance:Instance")
+    assert instance.options.get("ignoreChanges") == ignored
+
+
+@pytest.mark.parametrize(("given", "period"), [({}, None), ({"schedule": "office"}, "office")])
+def test_a_database_that_follows_a_period_says_so(given, period):
+    assert database(**given).one("aws:rds/instance:Instance").inputs["tags"].get("Schedule") == period

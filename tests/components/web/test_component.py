@@ -553,3 +553,20 @@ def test_the_tier_hands_over_what_others_build_on():
         "url": "https://learn.example.org",
         "web_acl_arn": graph.one(WEB_ACL).outputs["arn"],
     }
+
+
+def test_a_group_that_follows_a_period_keeps_its_sizes_in_a_tag_and_leaves_them_to_the_schedule():
+    graph = capture(lambda: WebTier("web", arguments(schedule="office"), labels=LABELS) and None)
+    group = graph.one(GROUP)
+    tags = {tag["key"]: (tag["value"], tag["propagateAtLaunch"]) for tag in group.inputs["tags"]}
+    assert {key: tags[key] for key in ("Schedule", "ScheduleSizes")} == {
+        "Schedule": ("office", False),
+        "ScheduleSizes": ("1:2", False),
+    }
+    assert group.options["ignoreChanges"] == ["minSize", "maxSize", "desiredCapacity"]
+
+
+def test_a_group_that_always_runs_has_neither():
+    group = capture(lambda: WebTier("web", arguments(), labels=LABELS) and None).one(GROUP)
+    assert {tag["key"] for tag in group.inputs["tags"]} & {"Schedule", "ScheduleSizes"} == set()
+    assert "ignoreChanges" not in group.options

@@ -52,6 +52,7 @@ def world(monkeypatch):
             "restoreDocument": "archive-restore-1a2b3c4",
         },
         "backup": made.entry,
+        "changes": {"calendar": "learning-platform-staging-changes"},
         "database": {"identifier": PRODUCTION},
     }
     for component, entry in entries.items():
@@ -164,8 +165,9 @@ def test_the_document_is_all_there_is_on_standard_output(folder, world, capsys):
 
 @pytest.mark.usefixtures("world")
 def test_files_are_planned_without_telling_the_host(folder, capsys):
-    assert runbook(folder, "restore", "files") == 0
+    assert runbook(folder, "restore", "files", "--override", "The site is down") == 0
     out = capsys.readouterr().out
+    assert "Leaves the change calendar out of account: The site is down [done]" in out
     assert "ssm.send_command" in out
     assert 'Parameters  {"backup": ["i-0123456789abcdef0/20261101T000000Z"], "mode": ["apply"]}' in out
     assert out.endswith("2 steps to take. Nothing was changed; --apply takes them.\n")

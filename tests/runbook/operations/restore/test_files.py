@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[4]
 PREFIX = f"hosts/arn:aws:ec2:{REGION}:{ACCOUNT}:instance/"
 OTHER = "i-0fedcba9876543210"
 DOCUMENT = "archive-restore-1a2b3c4"
+CALENDAR = "learning-platform-staging-changes"
 
 
 class Ssm:
@@ -41,6 +42,11 @@ class Ssm:
     def __init__(self, end="Success", said="Restored; what it replaced is kept\n"):
         self.commands, self.statuses, self.end, self.said = [], ["Pending", "InProgress"], end, said
         self.online = "Online"
+        self.calendar = {"State": "OPEN"}
+
+    def get_calendar_state(self, **asked):
+        assert asked == {"CalendarNames": [CALENDAR]}
+        return self.calendar
 
     def send_command(self, **arguments):
         self.commands.append({**arguments, "CommandId": f"c-{len(self.commands)}", "Status": "InProgress"})
@@ -91,7 +97,7 @@ def put(s3, name, content=b"archive", digest=None, manifest=True):
         s3.put_object(Bucket=BACKUPS, Key=f"{PREFIX}{name}.manifest", Body=text)
 
 
-def job(s3, host, name=None, number=1):
+def job(s3, host, name=None, number=1, override=""):
     found = backups(shelf(s3), host)
     return Job(
         site=site(ROOT),
@@ -100,6 +106,8 @@ def job(s3, host, name=None, number=1):
         document=DOCUMENT,
         backup=choose(found, host, name),
         target=host,
+        calendar=CALENDAR,
+        override=override,
     )
 
 
@@ -247,3 +255,25 @@ def test_the_policy_grants_what_the_stages_use(s3, host):
     used = set(actions(stages(job(s3, host), {"ec2": None, "ssm": None})))
     granted = {action for statement in permissions.of_files(site(ROOT)) for action in statement["Action"]}
     assert granted == used | {"kms:Decrypt", "s3:ListBucket", "ssm:GetParameter"}
+
+
+def test_nothing_is_put_back_while_the_change_calendar_is_closed(s3, host, tmp_path):
+    put(s3, f"{host}/20261101T000000Z")
+    ssm = Ssm()
+    ssm.calendar = {"State": "CLOSED", "NextTransitionTime": "2026-12-19T23:00:00Z"}
+    with pytest.raises(UserError) as told:
+        carry_out(job(s3, host), ssm, tmp_path)
+    assert told.value.lines == (
+        "calendar: the change calendar is closed until 2026-12-19T23:00:00Z. Choose another time, or say why it cannot "
+        'wait: --override "reason".',
+    )
+    assert ssm.commands == []
+
+
+def test_a_reason_overrides_the_calendar_and_is_a_fact_of_the_run(s3, host, tmp_path):
+    put(s3, f"{host}/20261101T000000Z")
+    ssm = Ssm()
+    ssm.calendar = {"State": "CLOSED"}
+    facts = carry_out(job(s3, host, override="The site is down"), ssm, tmp_path)
+    assert facts["override"] == "The site is down"
+    assert len(ssm.commands) == 1
