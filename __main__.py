@@ -601,6 +601,11 @@ Inventory(
                 else {}
             ),
             "patching": patching.entry,
+            **(
+                {"prometheus": {"endpoint": prometheus.endpoint, "workspaceId": prometheus.workspace_id}}
+                if prometheus
+                else {}
+            ),
             "web": {
                 "autoScalingGroup": web.autoscaling_group_name,
                 "certificateArn": web.certificate_arn,

@@ -101,21 +101,10 @@ class Alerts(Component):
         aws.sns.TopicPolicy(
             name,
             arn=topic.arn,
-            policy=iam.document(_deny_insecure_publish(topic.arn), *publishers),
+            policy=iam.document(iam.deny_insecure("sns:Publish", topic.arn), *publishers),
             opts=self.child(),
         )
         aws.sns.TopicSubscription(
             f"{name}-email", topic=topic.arn, protocol="email", endpoint=args.email, opts=self.child()
         )
         return topic
-
-
-def _deny_insecure_publish(topic_arn: pulumi.Input[str]) -> iam.Statement:
-    return {
-        "Sid": "DenyInsecureTransport",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sns:Publish",
-        "Resource": topic_arn,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }

@@ -48,6 +48,43 @@ def deny_insecure_transport(bucket_arn: pulumi.Input[str]) -> Statement:
     )
 
 
+def deny_insecure(action: str, arn: pulumi.Input[str]) -> Statement:
+    """The same for one resource of another service; ``action``: ``sqs:*``, ``sns:Publish``."""
+    return _statement(
+        "Deny",
+        "DenyInsecureTransport",
+        {"Bool": {"aws:SecureTransport": "false"}},
+        Principal="*",
+        Action=action,
+        Resource=arn,
+    )
+
+
+def publish(topic_arns: Sequence[pulumi.Input[str]], key_arn: pulumi.Input[str]) -> list[Statement]:
+    """Publish to the topics, whose key encrypts on the way."""
+    return [
+        allow(["sns:Publish"], topic_arns, sid="Publish"),
+        allow(
+            ["kms:Decrypt", "kms:GenerateDataKey*"],
+            [key_arn],
+            sid="EncryptOnTheWay",
+            condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": list(topic_arns)}},
+        ),
+    ]
+
+
+def from_rules(queue_arn: pulumi.Input[str], rule_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
+    """The policy of a dead-letter queue: of services only these rules of EventBridge put messages in."""
+    send = allow_service(
+        "events.amazonaws.com",
+        ["sqs:SendMessage"],
+        [queue_arn],
+        sid="RulesSend",
+        condition={"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
+    )
+    return document(deny_insecure("sqs:*", queue_arn), send)
+
+
 def _statement(
     effect: str, sid: str | None, condition: Mapping[str, Mapping[str, Any]] | None, **parts: Any
 ) -> Statement:

@@ -12,7 +12,8 @@ import pulumi_aws as aws
 from .. import iam
 from .._base import Component
 from .._keys import Home
-from . import filters, watches
+from .._told import advice
+from . import watches
 
 if TYPE_CHECKING:
     from .component import AuditTrailArgs
@@ -48,13 +49,7 @@ class Bells:
             name,
             "Publishes what must be seen at once",
             self._home,
-            iam.allow(["sns:Publish"], [topic], sid="Publish"),
-            iam.allow(
-                ["kms:Decrypt", "kms:GenerateDataKey*"],
-                [self._args.topic_key_arn],
-                sid="EncryptOnTheWay",
-                condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": topic}},
-            ),
+            *iam.publish([topic], self._args.topic_key_arn),
         )
         queue = self._create_queue(name)
         rules = []
@@ -146,35 +141,19 @@ class Bells:
     def _let_rules_in(
         self, name: str, queue: aws.sqs.Queue, rules: Sequence[aws.cloudwatch.EventRule], region: str | None = None
     ) -> None:
-        send = iam.allow_service(
-            _EVENTS,
-            ["sqs:SendMessage"],
-            [queue.arn],
-            sid="RulesSend",
-            condition={"ArnEquals": {"aws:SourceArn": [rule.arn for rule in rules]}},
-        )
-        deny = {
-            "Sid": "DenyInsecureTransport",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sqs:*",
-            "Resource": queue.arn,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-        aws.sqs.QueuePolicy(
-            name, queue_url=queue.url, policy=iam.document(deny, send), region=region, opts=self._owner.child()
-        )
+        policy = iam.from_rules(queue.arn, [rule.arn for rule in rules])
+        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, region=region, opts=self._owner.child())
 
     def _watch_queue(self, name: str, queue: aws.sqs.Queue) -> None:
         """An alarm cannot look into another region, so only the home region's queue has one."""
         aws.cloudwatch.MetricAlarm(
             name,
             name=self._owner.labels.physical("undelivered-alerts", limit=255),
-            alarm_description=filters.advice(
+            alarm_description=advice(
                 "high",
                 "A critical alert could not be delivered",
                 "Nobody knows of what it tells.",
-                runbook="004_… Alert Escalation",
+                run_book="004_… Alert Escalation",
                 first="Read the message in the queue and act on it, then repair the way to the topic.",
             ),
             namespace="AWS/SQS",

@@ -14,6 +14,7 @@ from settings.severity import Severity
 
 from .._base import Component
 from .._keys import Home
+from .._told import advice
 from . import filters
 from .bells import Bells
 from .detection import Detection
@@ -167,11 +168,11 @@ class AuditTrail(Component):
         aws.cloudwatch.MetricAlarm(
             name,
             name=self.labels.physical("trail-silence", limit=255),
-            alarm_description=filters.advice(
+            alarm_description=advice(
                 "high",
                 "The trail has written no event for two hours",
                 "No filter counts, and what happens may leave no trace.",
-                runbook="000_… §7 CloudTrail",
+                run_book="000_… §7 CloudTrail",
                 first="Ask aws cloudtrail get-trail-status what it could not write to, and why.",
             ),
             namespace="AWS/Logs",

@@ -13,18 +13,12 @@ from typing import Literal
 
 from settings.severity import Severity
 
+from .._told import advice
+
 Tier = Literal["literal", "tuned"]
 
 #: Whom a tuned filter may leave out.
 Excuse = Literal["deployment", "scanner", "service"]
-
-#: How soon somebody answers (``004_… Severity Levels``).
-RESPONSE: dict[Severity, str] = {
-    "critical": "within 15 minutes",
-    "high": "within 1 hour",
-    "medium": "within 4 hours",
-    "low": "on the next business day",
-}
 
 #: What CloudWatch Logs takes (API reference, MetricFilter).
 LONGEST_PATTERN = 1024
@@ -126,7 +120,7 @@ def _filters(exclusions: Exclusions) -> Iterator[Filter]:
             metric=f"{control.metric}Paging",
             severity=control.severity,
             description=advice(
-                control.severity, control.told, control.impact, runbook=control.runbook, first=control.first
+                control.severity, control.told, control.impact, run_book=control.runbook, first=control.first
             ),
         )
 
@@ -136,21 +130,8 @@ def _evidence(control: Control) -> str:
         "low",
         control.told,
         "Evidence of the control; whoever has to act is paged by its twin.",
-        runbook=control.runbook,
+        run_book=control.runbook,
         first="Compare with the twin: an event that paged nobody was done by somebody who is left out on purpose.",
-    )
-
-
-def advice(severity: Severity, told: str, impact: str, *, runbook: str, first: str) -> str:
-    """What an alarm says, in the lines that the escalation's messages are made from."""
-    return "\n".join(
-        (
-            f"{told}.",
-            f"Severity: {severity}, respond {RESPONSE[severity]}",
-            f"Impact: {impact}",
-            f"Run book: {runbook}",
-            f"First action: {first}",
-        )
     )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .filters import CONTROLS, advice
+from .._told import EVENT_PATHS, advice, as_alarm
+from .filters import CONTROLS
 
 #: Where global services put their events (CloudTrail User Guide, "Global service events").
 _GLOBAL_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -65,31 +66,19 @@ def regions_to_listen_in(home_region: str, partition: str, others: Collection[st
 
 #: name in the message -> where it stands in an event of CloudTrail
 _CALL_PATHS: Mapping[str, str] = {
-    "account": "$.account",
+    **EVENT_PATHS,
     "address": "$.detail.sourceIPAddress",
     "event": "$.detail.eventName",
     "id": "$.detail.eventID",
     "region": "$.detail.awsRegion",
-    "time": "$.time",
     "who": "$.detail.userIdentity.arn",
 }
 
 
 def message(watch: Watch, name: str) -> str:
-    """The text an operator gets, with EventBridge's place-holders, in the keys of a CloudWatch alarm.
-
-    Whoever reads alarms from the topic reads this as well. ``name``: of the rule.
-    """
-    body = {
-        "AlarmName": name,
-        "AlarmDescription": advice("critical", watch.title, watch.impact, runbook=watch.runbook, first=watch.first),
-        "AWSAccountId": "<account>",
-        "NewStateValue": "ALARM",
-        "NewStateReason": watch.reason,
-        "Region": "<region>",
-        "StateChangeTime": "<time>",
-    }
-    return json.dumps(body, ensure_ascii=False, sort_keys=True)
+    """The input template of the target of the rule ``name``."""
+    told = advice("critical", watch.title, watch.impact, run_book=watch.runbook, first=watch.first)
+    return as_alarm(name, told, watch.reason)
 
 
 def _call(source: str, *names: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ import pulumi_aws as aws
 
 from settings.backups import START_MINUTES, BackupSettings
 from settings.naming import Labels
+from settings.severity import Severity
 
 from .. import iam
 from .._base import Component
 from .._keys import Home
+from .._told import advice
 from . import grants, plan
 from .testing import Isolation, RestoreTest, selected_tags
 from .vaults import Vaults
@@ -52,7 +54,7 @@ class BackupArgs:
     evidence_key_arn: pulumi.Input[str]
     report_bucket: pulumi.Input[str]
     report_prefix: str
-    topic_arns: Mapping[plan.Severity, pulumi.Input[str]]
+    topic_arns: Mapping[Severity, pulumi.Input[str]]
     topic_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     deployers: tuple[str, ...]
@@ -243,7 +245,7 @@ class Backup(Component):
         aws.iam.RolePolicy(
             name,
             role=role.name,
-            policy=iam.document(*grants.publish(topics, args.topic_key_arn)),
+            policy=iam.document(*iam.publish(topics, args.topic_key_arn)),
             opts=self.child(),
         )
         return [self._ring_for(bell, role) for bell in plan.BELLS]
@@ -289,7 +291,7 @@ class Backup(Component):
         aws.sqs.QueuePolicy(
             f"{self.name}-dead-letters",
             queue_url=self._dead_letters.url,
-            policy=grants.queue(self._dead_letters.arn, [rule.arn for rule in rules]),
+            policy=iam.from_rules(self._dead_letters.arn, [rule.arn for rule in rules]),
             opts=self.child(),
         )
 
@@ -347,14 +349,12 @@ class Backup(Component):
                 treat_missing_data="breaching",
             )
 
-    def _alarm(
-        self, purpose: str, severity: plan.Severity, *, title: str, impact: str, first: str, **inputs: Any
-    ) -> None:
+    def _alarm(self, purpose: str, severity: Severity, *, title: str, impact: str, first: str, **inputs: Any) -> None:
         name, topic = f"{self.name}-{purpose}", self._args.topic_arns[severity]
         aws.cloudwatch.MetricAlarm(
             name,
             name=self.labels.physical(purpose, limit=255),
-            alarm_description=plan.advice(severity, title, impact, first),
+            alarm_description=advice(severity, title, impact, run_book=plan.RUN_BOOK, first=first),
             statistic="Maximum",
             comparison_operator="GreaterThanOrEqualToThreshold",
             alarm_actions=[topic],

@@ -49,39 +49,6 @@ def live_database(database_arn: pulumi.Input[str]) -> pulumi.Output[str]:
     )
 
 
-def publish(topic_arns: Sequence[pulumi.Input[str]], topic_key_arn: pulumi.Input[str]) -> list[iam.Statement]:
-    """Publish to the topics, whose key encrypts on the way."""
-    return [
-        iam.allow(["sns:Publish"], topic_arns, sid="Publish"),
-        iam.allow(
-            ["kms:Decrypt", "kms:GenerateDataKey*"],
-            [topic_key_arn],
-            sid="EncryptOnTheWay",
-            condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": list(topic_arns)}},
-        ),
-    ]
-
-
-def queue(queue_arn: pulumi.Input[str], rule_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
-    """The dead-letter queue's policy: of services only these rules put messages in; the function has its role."""
-    deny = {
-        "Sid": "DenyInsecureTransport",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Resource": queue_arn,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    send = iam.allow_service(
-        "events.amazonaws.com",
-        ["sqs:SendMessage"],
-        [queue_arn],
-        sid="RulesSend",
-        condition={"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
-    )
-    return iam.document(deny, send)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
     """ARNs of what the function works on. ``function_arn`` is known before the function is made."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from settings.backups import BackupSettings, Day, RestoreTestSettings, copied_days, kept_days
+from settings.severity import Severity
+
+from .._told import EVENT_PATHS, advice, as_alarm
 
 #: The backup class that the plan selects; its tag is on whatever is to be backed up.
 BACKUP_CLASS = "weekly"
@@ -28,7 +31,8 @@ METRICS: Mapping[str, Mapping[str, str]] = {
 #: Hours of grace before something that should have happened counts as missing.
 _GRACE = 24
 
-Severity = Literal["critical", "high", "medium", "low"]
+#: What those who are woken read on.
+RUN_BOOK = "004_… Backup and Recovery Testing"
 
 #: AWS's own policies for the roles: what is stored in databases and volumes, and what in buckets.
 BACKUP_POLICIES = {
@@ -123,26 +127,16 @@ class Bell:
     def paths(self) -> dict[str, str]:
         """Place-holder -> where its value stands in the event. Messages of AWS are left out: they hold quotes."""
         return {
-            "account": "$.account",
+            **EVENT_PATHS,
             "job": f"$.detail.{self.job}",
-            "region": "$.region",
             "resource": "$.detail.resourceType",
             "state": f"$.detail.{self.state}",
-            "time": "$.time",
         }
 
     def message(self, name: str) -> str:
-        """What people get, with place-holders, in the keys of a CloudWatch alarm; ``name`` is the rule's."""
-        body = {
-            "AlarmName": name,
-            "AlarmDescription": advice(self.severity, self.title, self.impact, self.first),
-            "AWSAccountId": "<account>",
-            "NewStateValue": "ALARM",
-            "NewStateReason": "Job <job> of <resource> is <state>.",
-            "Region": "<region>",
-            "StateChangeTime": "<time>",
-        }
-        return json.dumps(body, ensure_ascii=False, sort_keys=True)
+        """The input template of the target of the rule ``name``."""
+        told = advice(self.severity, self.title, self.impact, run_book=RUN_BOOK, first=self.first)
+        return as_alarm(name, told, "Job <job> of <resource> is <state>.")
 
 
 #: The failures that ring. Other stacks of the account have vaults and roles of their own.
@@ -179,15 +173,6 @@ BELLS = (
         first="Read the job's status message in AWS Backup, then restore another backup.",
     ),
 )
-
-
-def advice(severity: Severity, title: str, impact: str, first: str) -> str:
-    """A description as ``functions.common.alarm.describe`` reads it."""
-    respond = {"critical": "15 minutes", "high": "1 hour", "medium": "4 hours", "low": "the next business day"}
-    return (
-        f"{title}\nSeverity: {severity}, respond within {respond[severity]}\nImpact: {impact}\n"
-        f"Run book: 004_… Backup and Recovery Testing\nFirst action: {first}"
-    )
 
 
 def completed_pattern(plan_arn: str) -> str:

@@ -314,6 +314,7 @@ class Escalation(Component):
             dead_letters=self._dead_letters.arn,
             key=self._key.arn,
             machine=self._machine_arn,
+            notify=args.home.arn("lambda", f"function:{self._function_name('notify')}"),
         )
         own = {
             "acknowledge": grants.acknowledge(places),
@@ -340,7 +341,7 @@ class Escalation(Component):
         name = f"{self.name}-{function}"
         return aws.lambda_.Function(
             name,
-            name=self.labels.physical("escalation", function, limit=64),
+            name=self._function_name(function),
             description=f"Escalation: {function}",
             role=self._roles[function].role.arn,
             runtime="python3.13",
@@ -364,11 +365,16 @@ class Escalation(Component):
             opts=self.child(depends_on=[self._roles[function].policy]),
         )
 
+    def _function_name(self, function: str) -> str:
+        return self.labels.physical("escalation", function, limit=64)
+
     def _variables(self, function: str, args: EscalationArgs) -> pulumi.Output[dict[str, str]]:
         system = f"{self.labels.project} {self.labels.environment}"
         made: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
             "acknowledge": partial(_acknowledge_variables, args.chain),
-            "escalate": partial(_escalate_variables, args.chain, machine_arn=self._machine_arn),
+            "escalate": partial(
+                _escalate_variables, args.chain, machine_arn=self._machine_arn, notify=self._function_name("notify")
+            ),
             "notify": partial(_notify_variables, args.chain, system=system),
         }
         known: pulumi.Output[Mapping[str, Any]] = pulumi.Output.from_input(
@@ -471,12 +477,13 @@ def _acknowledge_variables(chain: plan.Chain, made: Mapping[str, Any]) -> dict[s
     ).variables()
 
 
-def _escalate_variables(chain: plan.Chain, made: Mapping[str, Any], *, machine_arn: str) -> dict[str, str]:
+def _escalate_variables(chain: plan.Chain, made: Mapping[str, Any], *, machine_arn: str, notify: str) -> dict[str, str]:
     return EscalateEnv(
         table=made["table"],
         retention_days=chain.record_retention_days,
         machine_arn=machine_arn,
         dead_letters=made["dead_letters"],
+        notify=notify,
         topics={arn: severity for severity, arn in made["topics"].items()},
         rungs=chain.moments,
         patience_minutes=chain.patience_minutes,

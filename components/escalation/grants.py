@@ -21,6 +21,7 @@ class Places:
     dead_letters: pulumi.Input[str]
     key: pulumi.Input[str]
     machine: str
+    notify: str
 
 
 def shared(places: Places, log_group_arn: pulumi.Input[str]) -> list[iam.Statement]:
@@ -44,7 +45,7 @@ def acknowledge(places: Places) -> list[iam.Statement]:
 
 
 def escalate(places: Places) -> list[iam.Statement]:
-    """Read the inbox, start and wake executions, and see whether they and their alarms are still alive."""
+    """Read the inbox, start and wake executions, see whether they and their alarms are alive, and announce the rest."""
     executions = f"{places.machine.replace(':stateMachine:', ':execution:')}:*"
     return [
         iam.allow(
@@ -52,6 +53,7 @@ def escalate(places: Places) -> list[iam.Statement]:
         ),
         iam.allow(["states:SendTaskSuccess", "states:StartExecution"], [places.machine], sid="RunMachine"),
         iam.allow(["states:DescribeExecution"], [executions], sid="SeeExecutions"),
+        iam.allow(["lambda:InvokeFunction"], [places.notify], sid="Announce"),
         # Composite alarms are shown only to those who may see all.
         iam.allow(["cloudwatch:DescribeAlarms"], ["*"], sid="SeeAlarms"),
     ]
@@ -129,7 +131,7 @@ def queue(
         )
 
     return iam.document(
-        _deny_insecure("sqs:*", queue_arn),
+        iam.deny_insecure("sqs:*", queue_arn),
         may_send("events", "EventsSend", [rule_arn]),
         may_send("sns", "TopicsSend", topics),
     )
@@ -140,15 +142,4 @@ def replies(topic_arn: pulumi.Input[str], home: Home) -> pulumi.Output[str]:
     arrive = iam.allow_service(
         "sms-voice.amazonaws.com", ["sns:Publish"], [topic_arn], sid="RepliesArrive", condition=numbers_only(home)
     )
-    return iam.document(_deny_insecure("sns:Publish", topic_arn), arrive)
-
-
-def _deny_insecure(action: str, arn: pulumi.Input[str]) -> iam.Statement:
-    return {
-        "Sid": "DenyInsecureTransport",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": arn,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
+    return iam.document(iam.deny_insecure("sns:Publish", topic_arn), arrive)

@@ -63,13 +63,12 @@ class Maintenance(Component):
 
     def _make_entry(self, args: MaintenanceArgs) -> dict[str, pulumi.Input[Any]]:
         settings, switch, certificates = args.settings, self._switch, self._certificates
-        behind = settings.mode == "listener-rule" or settings.server is None
-        host = args.host if behind or settings.server is None else settings.server.host
+        host = plan.host_of(settings, args.host)
         return {
             "mode": settings.mode,
             "instanceId": self.instance_id,
             "host": host,
-            "url": f"https://{host}/",
+            "url": plan.url_of(host),
             "healthPath": plan.HEALTH_PATH,
             "priority": plan.SWITCH_PRIORITY,
             "muteRule": self.labels.physical(self.name, limit=255),

@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from settings.maintenance import PageSettings
+from settings.maintenance import MaintenanceSettings, PageSettings
+from settings.severity import Severity
+
+from .._told import EVENT_PATHS, advice, as_alarm
 
 _FILES = Path(__file__).parent / "files"
 _OFF = Path(__file__).parents[2] / "functions" / "maintenance_off" / "script.py"
@@ -117,6 +120,16 @@ def site(settings: PageSettings) -> dict[str, str]:
 # The machine behind the load balancer
 
 
+def host_of(settings: MaintenanceSettings, platform: str) -> str:
+    """The name whose place the page takes: that of ``platform``, behind the load balancer, or of a server."""
+    behind = settings.mode == "listener-rule" or settings.server is None
+    return platform if behind or settings.server is None else settings.server.host
+
+
+def url_of(host: str) -> str:
+    return f"https://{host}/"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetAlarm:
     """An alarm on the machine as a target; it rings after five minutes."""
@@ -129,12 +142,13 @@ class TargetAlarm:
     description: str
 
 
-def _advice(severity: str, title: str) -> str:
-    return (
-        f"{severity}: {title}\n"
-        "Whoever switches to the maintenance page now leads visitors to an error.\n"
-        "First action: see whether the machine runs, then run its page association again (State Manager).\n"
-        "Run book: 003_… Patching & Updates"
+def _not_ready(severity: Severity, told: str) -> str:
+    return advice(
+        severity,
+        told,
+        "Whoever switches to the maintenance page now leads visitors to an error.",
+        run_book="003_… Patching & Updates",
+        first="See whether the machine runs, then run its page association again (State Manager).",
     )
 
 
@@ -146,7 +160,7 @@ TARGET_ALARMS = (
         statistic="Maximum",
         operator="GreaterThanOrEqualToThreshold",
         missing="notBreaching",
-        description=_advice("MEDIUM", "The machine with the maintenance page does not answer"),
+        description=_not_ready("medium", "The machine with the maintenance page does not answer"),
     ),
     TargetAlarm(
         purpose="missing",
@@ -154,23 +168,21 @@ TARGET_ALARMS = (
         statistic="Minimum",
         operator="LessThanThreshold",
         missing="breaching",
-        description=_advice("MEDIUM", "No machine with the maintenance page is healthy"),
+        description=_not_ready("medium", "No machine with the maintenance page is healthy"),
     ),
 )
 
-NOT_READY = _advice("HIGH", "The maintenance page is not ready")
+NOT_READY = _not_ready("high", "The maintenance page is not ready")
 
 
 def late_renewal(machine: str, host: str, days: int) -> str:
-    """What the alarm on a certificate says: a fact, then severity, impact, run book and first action."""
-    return "\n".join(
-        (
-            f"The certificate of {host} on the {machine} expires in less than {days} days, or nobody counts them.",
-            "Severity: high, respond within 1 hour",
-            "Impact: Browsers refuse the site once it has expired.",
-            "Run book: 003_720b7a256857bf84.txt Certificate & Domain Renewal",
-            "First action: `runbook certificates status`, then the log of certbot on the server.",
-        )
+    """What the alarm on a certificate says."""
+    return advice(
+        "high",
+        f"The certificate of {host} on the {machine} expires in less than {days} days, or nobody counts them",
+        "Browsers refuse the site once it has expired.",
+        run_book="003_720b7a256857bf84.txt Certificate & Domain Renewal",
+        first="`runbook certificates status`, then the log of certbot on the server.",
     )
 
 
@@ -261,7 +273,13 @@ def off_document(role_arn: str, inputs: Mapping[str, Any]) -> str:
                     "description": "true: also where the site is not well.",
                     "default": "false",
                     "allowedValues": ["false", "true"],
-                }
+                },
+                "Announce": {
+                    "type": "String",
+                    "description": "true: tell that the site is back.",
+                    "default": "false",
+                    "allowedValues": ["false", "true"],
+                },
             },
             "mainSteps": [
                 {
@@ -272,7 +290,7 @@ def off_document(role_arn: str, inputs: Mapping[str, Any]) -> str:
                     "inputs": {
                         "Runtime": "python3.11",
                         "Handler": "off",
-                        "InputPayload": {**inputs, "force": "{{ Force }}"},
+                        "InputPayload": {**inputs, "announce": "{{ Announce }}", "force": "{{ Force }}"},
                         "Script": _OFF.read_text(encoding="utf-8"),
                     },
                     "outputs": [{"Name": "result", "Selector": "$.Payload.result", "Type": "String"}],
@@ -294,8 +312,17 @@ def failure_pattern(document: str) -> str:
     return json.dumps(pattern, sort_keys=True)
 
 
-#: What the topic gets; the values in angle brackets are EventBridge's.
-FAILURE_MESSAGE = json.dumps(
-    "HIGH: The maintenance page did not go off: execution <execution> ended as <status>. Visitors still see the page. "
-    "First action: read why in the execution; once the site is well, run 'runbook maintenance off'."
-)
+#: Place-holder -> where its value stands in the event.
+FAILURE_PATHS = {**EVENT_PATHS, "execution": "$.detail.ExecutionId", "status": "$.detail.Status"}
+
+
+def failure_message(name: str) -> str:
+    """The input template of the target of the rule ``name``."""
+    told = advice(
+        "high",
+        "The maintenance did not end as it should",
+        "Visitors may still see the page.",
+        run_book="003_… Scheduled Maintenance",
+        first="Read why in the execution; once the site is well, `runbook maintenance off`.",
+    )
+    return as_alarm(name, told, "Execution <execution> ended as <status>.")

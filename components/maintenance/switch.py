@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from settings.maintenance import ServerSettings
+from settings.severity import Severity
 
 from .. import iam
 from .._base import Component
@@ -22,6 +23,9 @@ from .host import Host
 
 #: Seconds that resolvers may remember where the name leads.
 _TTL = 60
+
+#: The severity whose topic hears of the page: it is news, and calls nobody.
+_NEWS: Severity = "low"
 
 _EVENTS, _SCHEDULER = "events.amazonaws.com", "scheduler.amazonaws.com"
 
@@ -39,7 +43,7 @@ class Switch:
             "dns": self._by_name,
         }[args.settings.mode](args, host)
         self.off_role = self._create_off_role(args, grants)
-        self.off_document = self._create_off_document(args.settings.mode, inputs)
+        self.off_document = self._create_off_document(args, inputs)
         self.dead_letters = self._create_dead_letters()
         self.group = self._create_schedule_group()
         self.scheduler_role = self._create_scheduler_role(args)
@@ -223,7 +227,7 @@ class Switch:
                 account_id=args.home.account_id,
                 source_arn=args.home.arn("ssm", "automation-execution/*"),
             ),
-            grants,
+            [*grants, *iam.publish([args.topic_arns[_NEWS]], args.topic_key_arn)],
         )
 
     def _role(self, purpose: str, description: str, trust: str, grants: list[iam.Statement]) -> aws.iam.Role:
@@ -242,9 +246,14 @@ class Switch:
     def _off_name(self) -> str:
         return self._owner.labels.physical(self._name, "off", limit=128)
 
-    def _create_off_document(self, mode: str, inputs: dict[str, pulumi.Input[Any]]) -> aws.ssm.Document:
+    def _create_off_document(self, args: MaintenanceArgs, inputs: dict[str, pulumi.Input[Any]]) -> aws.ssm.Document:
         name = f"{self._name}-off"
-        known: dict[str, pulumi.Input[Any]] = {**inputs, "mode": mode}
+        known: dict[str, pulumi.Input[Any]] = {
+            **inputs,
+            "mode": args.settings.mode,
+            "topic": args.topic_arns[_NEWS],
+            "url": plan.url_of(plan.host_of(args.settings, args.host)),
+        }
         return aws.ssm.Document(
             name,
             name=self._off_name,
@@ -308,9 +317,10 @@ class Switch:
     def _ring_on_failure(self, args: MaintenanceArgs) -> None:
         """A page that stays longer than announced is told of, whether its end failed or never began."""
         name, topic = f"{self._name}-off-failed", args.topic_arns["high"]
+        physical = self._owner.labels.physical(name, limit=64)
         rule = aws.cloudwatch.EventRule(
             name,
-            name=self._owner.labels.physical(name, limit=64),
+            name=physical,
             description="The maintenance page did not go off",
             event_pattern=plan.failure_pattern(self._off_name),
             tags=self._owner.tags(name),
@@ -322,17 +332,9 @@ class Switch:
             iam.trust(
                 _EVENTS,
                 account_id=args.home.account_id,
-                source_arn=args.home.arn("events", f"rule/{self._owner.labels.physical(name, limit=64)}"),
+                source_arn=args.home.arn("events", f"rule/{physical}"),
             ),
-            [
-                iam.allow(["sns:Publish"], [topic], sid="Publish"),
-                iam.allow(
-                    ["kms:Decrypt", "kms:GenerateDataKey*"],
-                    [args.topic_key_arn],
-                    sid="EncryptOnTheWay",
-                    condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": topic}},
-                ),
-            ],
+            iam.publish([topic], args.topic_key_arn),
         )
         aws.cloudwatch.EventTarget(
             name,
@@ -341,8 +343,8 @@ class Switch:
             arn=topic,
             role_arn=role.arn,
             input_transformer={
-                "input_paths": {"execution": "$.detail.ExecutionId", "status": "$.detail.Status"},
-                "input_template": plan.FAILURE_MESSAGE,
+                "input_paths": plan.FAILURE_PATHS,
+                "input_template": plan.failure_message(physical),
             },
             dead_letter_config={"arn": self.dead_letters.arn},
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 24},
@@ -353,25 +355,10 @@ class Switch:
     def _let_rule_in(self, rule: aws.cloudwatch.EventRule) -> None:
         """The rule may bury what it could not tell; the schedule does so with its role."""
         queue = self.dead_letters
-        send = iam.allow_service(
-            _EVENTS,
-            ["sqs:SendMessage"],
-            [queue.arn],
-            sid="RuleSends",
-            condition={"ArnEquals": {"aws:SourceArn": rule.arn}},
-        )
-        deny = {
-            "Sid": "DenyInsecureTransport",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sqs:*",
-            "Resource": queue.arn,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
         aws.sqs.QueuePolicy(
             f"{self._name}-dead-letters",
             queue_url=queue.url,
-            policy=iam.document(deny, send),
+            policy=iam.from_rules(queue.arn, [rule.arn]),
             opts=self._owner.child(),
         )
 

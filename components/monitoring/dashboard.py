@@ -11,7 +11,8 @@ from typing import Any
 
 from settings.severity import Severity
 
-from .spec import AlarmSpec, Matrix, Metric, Statistic, answer
+from .._told import answer
+from .spec import AlarmSpec, Matrix, Metric, Statistic
 
 #: CloudWatch's grid is 24 wide; four graphs stand side by side.
 WIDTH, _GRAPH_WIDTH, _GRAPH_HEIGHT = 24, 6, 5

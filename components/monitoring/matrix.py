@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from .._told import RESPONSE_MINUTES, answer
 from .facts import Balancer, Container, Database, Facts, Function, Group, Queue, burstable, processors
 from .rows import database, network, runtime, servers, site
 from .rows.lines import CRITICAL_RESPONSE, DATABASE_DOWN, SERVICE_DOWN
 from .spec import (
-    RESPONSE_MINUTES,
     AlarmSpec,
     Comparison,
     CompositeSpec,
@@ -24,7 +24,6 @@ from .spec import (
     PromQL,
     Reference,
     Statistic,
-    answer,
     description,
 )
 

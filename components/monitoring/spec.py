@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 from settings.severity import Severity
 
-#: Minutes until somebody answers; None for the next business day (``004_… Severity Levels``).
-RESPONSE_MINUTES: Mapping[Severity, int | None] = MappingProxyType(
-    {"critical": 15, "high": 60, "medium": 240, "low": None}
-)
+from .._told import RESPONSE_MINUTES, advice
 
 #: ``outside``: above or below the band of what is usual; ``>`` with a band: above it.
 Comparison = Literal[">", ">=", "<", "<=", "outside"]
@@ -139,26 +135,16 @@ class Matrix:
         return tuple(alarm for alarm in self.alarms if alarm.kind == kind)
 
 
-def answer(severity: Severity, minutes: Mapping[Severity, int | None] = RESPONSE_MINUTES) -> str:
-    """The response time in words: ``within 15 minutes``, ``within 1 hour``, ``on the next business day``."""
-    time = minutes[severity]
-    if time is None:
-        return "on the next business day"
-    count, unit = (time // 60, "hour") if time % 60 == 0 else (time, "minute")
-    return f"within {count} {unit}{'' if count == 1 else 's'}"
-
-
 def description(alarm: AlarmSpec | CompositeSpec, minutes: Mapping[Severity, int | None] = RESPONSE_MINUTES) -> str:
     """What the alarm says to whoever is woken: a fact, then lines with severity, impact, run book and first action.
 
     The messages of the escalation are made from these lines.
     """
-    return "\n".join(
-        (
-            f"{alarm.title}.",
-            f"Severity: {alarm.severity}, respond {answer(alarm.severity, minutes)}",
-            f"Impact: {alarm.impact}",
-            f"Run book: {alarm.run_book}",
-            f"First action: {alarm.first_action}",
-        )
+    return advice(
+        alarm.severity,
+        alarm.title,
+        alarm.impact,
+        run_book=alarm.run_book,
+        first=alarm.first_action,
+        minutes=minutes,
     )

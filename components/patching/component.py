@@ -299,7 +299,7 @@ class Patching(Component):
             "failed",
             "Tells that a patch run did not end well",
             iam.trust(_EVENTS, account_id=args.home.account_id, source_arn=args.home.arn("events", f"rule/{physical}")),
-            grants.bell(topic, args.topic_key_arn),
+            iam.publish([topic], args.topic_key_arn),
         )
         aws.cloudwatch.EventTarget(
             name,
@@ -308,8 +308,8 @@ class Patching(Component):
             arn=topic,
             role_arn=role.arn,
             input_transformer={
-                "input_paths": {"execution": "$.detail.ExecutionId", "status": "$.detail.Status"},
-                "input_template": plan.failure_message(self.labels.environment),
+                "input_paths": plan.FAILURE_PATHS,
+                "input_template": plan.failure_message(physical, self.labels.environment),
             },
             dead_letter_config={"arn": self._dead_letters.arn},
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 24},
@@ -319,21 +319,5 @@ class Patching(Component):
 
     def _let_rule_in(self, rule: aws.cloudwatch.EventRule) -> None:
         queue = self._dead_letters
-        send = iam.allow_service(
-            _EVENTS,
-            ["sqs:SendMessage"],
-            [queue.arn],
-            sid="RuleSends",
-            condition={"ArnEquals": {"aws:SourceArn": rule.arn}},
-        )
-        deny = {
-            "Sid": "DenyInsecureTransport",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sqs:*",
-            "Resource": queue.arn,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-        aws.sqs.QueuePolicy(
-            f"{self.name}-dead-letters", queue_url=queue.url, policy=iam.document(deny, send), opts=self.child()
-        )
+        policy = iam.from_rules(queue.arn, [rule.arn])
+        aws.sqs.QueuePolicy(f"{self.name}-dead-letters", queue_url=queue.url, policy=policy, opts=self.child())

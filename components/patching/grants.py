@@ -129,16 +129,3 @@ def window(home: Home, document: str, run_role_arn: pulumi.Input[str]) -> list[i
         # The window asks how its run ended.
         iam.allow(["ssm:GetAutomationExecution"], [home.arn("ssm", "automation-execution/*")], sid="FollowRun"),
     ]
-
-
-def bell(topic_arn: pulumi.Input[str], topic_key_arn: pulumi.Input[str]) -> list[iam.Statement]:
-    """Publish to a topic, whose key encrypts on the way."""
-    return [
-        iam.allow(["sns:Publish"], [topic_arn], sid="Publish"),
-        iam.allow(
-            ["kms:Decrypt", "kms:GenerateDataKey*"],
-            [topic_key_arn],
-            sid="EncryptOnTheWay",
-            condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": topic_arn}},
-        ),
-    ]

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from settings.naming import Labels
 from settings.times import DAYS, weekly_window
 
+from .._told import EVENT_PATHS, advice, as_alarm
+
 _DAY = 24 * 60
 
 #: The tag that puts a machine into a patch group. EC2 shows no tag with a space in instance metadata, so it is not
@@ -305,11 +307,19 @@ def failure_pattern(document: str) -> str:
     return json.dumps(pattern, sort_keys=True)
 
 
-def failure_message(environment: str) -> str:
-    """What the topic gets; the values in angle brackets are EventBridge's."""
-    return json.dumps(
-        f"HIGH: Patching of {environment} stopped: execution <execution> ended as <status>. Machines that were not "
-        "reached are as they were. First action: read in the execution which step failed. Way back: a server is "
-        "terminated, and the group starts another from its image; a host gets its disk back with 'aws ec2 "
-        "create-replace-root-volume-task' and the snapshot tagged PatchRun=<execution>. Run book: 001 section 3."
+#: Place-holder -> where its value stands in the event.
+FAILURE_PATHS = {**EVENT_PATHS, "execution": "$.detail.ExecutionId", "status": "$.detail.Status"}
+
+
+def failure_message(name: str, environment: str) -> str:
+    """The input template of the target of the rule ``name``."""
+    told = advice(
+        "high",
+        f"Patching of {environment} stopped",
+        "Machines that were not reached are as they were.",
+        run_book="001 section 3",
+        first="Read in the execution which step failed. Way back: a server is terminated, and the group starts another "
+        "from its image; a host gets its disk back with `aws ec2 create-replace-root-volume-task` and the snapshot "
+        "tagged PatchRun=<execution>.",
     )
+    return as_alarm(name, told, "Execution <execution> ended as <status>.")

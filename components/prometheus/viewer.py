@@ -102,16 +102,7 @@ class Grafana(Component):
         aws.sns.TopicPolicy(
             self.name,
             arn=topic.arn,
-            policy=iam.document(
-                {
-                    "Sid": "DenyInsecureTransport",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "sns:Publish",
-                    "Resource": topic.arn,
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            ),
+            policy=iam.document(iam.deny_insecure("sns:Publish", topic.arn)),
             opts=self.child(),
         )
         aws.sns.TopicSubscription(

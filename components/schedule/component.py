@@ -247,7 +247,7 @@ class Schedule(Component):
         policy = aws.sqs.QueuePolicy(
             self.name,
             queue_url=self._dead_letters.url,
-            policy=grants.dead_letters(self._dead_letters.arn, rule.arn),
+            policy=iam.from_rules(self._dead_letters.arn, [rule.arn]),
             opts=self.child(),
         )
         aws.cloudwatch.EventTarget(

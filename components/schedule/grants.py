@@ -91,23 +91,3 @@ def function(
         # Traces belong to no resource.
         iam.allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"], sid="Trace"),
     ]
-
-
-def dead_letters(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The queue's policy: the rule sends what it cannot deliver, and everybody uses TLS. Roles send by their own."""
-    deny = {
-        "Sid": "DenyInsecureTransport",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Resource": queue_arn,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    send = iam.allow_service(
-        "events.amazonaws.com",
-        ["sqs:SendMessage"],
-        [queue_arn],
-        sid="RuleSends",
-        condition={"ArnEquals": {"aws:SourceArn": rule_arn}},
-    )
-    return iam.document(deny, send)

@@ -26,9 +26,19 @@ _LONGEST_CLOSURE = 366
 
 _LONGEST_TEXT = 1000
 
+#: Slack shows some 4,000 characters of a message.
+_LONGEST_ANNOUNCEMENT = 3000
+
+#: What our own commands write where RDS writes ``db-instance``.
+OWN_EVENT = "runbook"
+
 
 class MalformedError(ValueError):
     """An event that nobody understands; the message says why."""
+
+
+class NoObjectError(MalformedError):
+    """It is no JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +53,18 @@ class Signal:
     description: str = ""
 
 
-def read(body: str, topics: Mapping[str, Severity]) -> Signal | None:
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is told on a severity's topic and is no alarm's: the channel reads it, and nobody is called."""
+
+    text: str
+
+
+def read(body: str, topics: Mapping[str, Severity]) -> Signal | Announcement | None:
     """The signal in a message of the inbox: an alarm's notification by SNS, or its change of state by EventBridge.
 
-    None for an event that is no alarm's: RDS tells its events on the same topics, and their e-mail is enough.
-    Raises MalformedError for anything else.
+    AWS Budgets, the detection of cost anomalies and our own commands tell on the same topics what is an announcement.
+    None for the events of RDS, whose e-mail is enough. Raises MalformedError for anything else.
     """
     event = _object(body, "The message")
     if "TopicArn" in event:
@@ -57,13 +74,18 @@ def read(body: str, topics: Mapping[str, Severity]) -> Signal | None:
     raise MalformedError("The message comes neither from SNS nor from CloudWatch's alarms.")
 
 
-def _notification(event: Mapping[str, Any], topics: Mapping[str, Severity]) -> Signal | None:
+def _notification(event: Mapping[str, Any], topics: Mapping[str, Severity]) -> Signal | Announcement | None:
     severity = topics.get(str(event["TopicArn"]))
     if severity is None:
         raise MalformedError(f"The topic {event['TopicArn']} has no severity.")
-    message = _object(event.get("Message"), "The notification")
-    if "Event Source" in message and "AlarmName" not in message:
-        return None
+    try:
+        message = _object(_text(event, "Message"), "The notification")
+    except NoObjectError:
+        return _announcement(event, str(event["Message"]))
+    if "AlarmName" not in message:
+        if "Event Source" in message and message["Event Source"] != OWN_EVENT:
+            return None
+        return _announcement(event, str(message.get("Event Message") or json.dumps(message, indent=1)))
     return Signal(
         alarm=_text(message, "AlarmName"),
         said=_said(_text(message, "NewStateValue")),
@@ -72,6 +94,12 @@ def _notification(event: Mapping[str, Any], topics: Mapping[str, Severity]) -> S
         reason=str(message.get("NewStateReason") or "")[:_LONGEST_TEXT],
         description=str(message.get("AlarmDescription") or "")[:_LONGEST_TEXT],
     )
+
+
+def _announcement(event: Mapping[str, Any], text: str) -> Announcement:
+    subject = str(event.get("Subject") or "").strip()
+    lines = [line for line in (subject, text.strip()) if line]
+    return Announcement("\n".join(lines)[:_LONGEST_ANNOUNCEMENT])
 
 
 def _state_change(event: Mapping[str, Any]) -> Signal:
@@ -102,9 +130,9 @@ def _object(text: Any, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (TypeError, ValueError):
-        raise MalformedError(f"{what} is no JSON.") from None
+        raise NoObjectError(f"{what} is no JSON.") from None
     if not isinstance(value, dict):
-        raise MalformedError(f"{what} is no JSON object.")
+        raise NoObjectError(f"{what} is no JSON object.")
     return value
 
 

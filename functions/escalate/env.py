@@ -22,7 +22,8 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscalateEnv:
-    """``topics``: ARN of an SNS topic -> the severity of its alarms; ``dead_letters``: URL of the queue.
+    """``notify``: name of the function that posts to the channel; ``topics``: ARN of an SNS topic -> the severity of
+    its alarms; ``dead_letters``: URL of the queue.
 
     ``rungs``: all of them in their order, repetitions too; ``patience_minutes``: how late an alarm may be heard of and
     its rungs still keep their times. ``respond_minutes``: the response time per severity, None for the next business
@@ -33,6 +34,7 @@ class EscalateEnv:
     retention_days: int
     machine_arn: str
     dead_letters: str
+    notify: str
     topics: Mapping[str, Severity]
     rungs: tuple[Moment, ...]
     patience_minutes: int

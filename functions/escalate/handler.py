@@ -51,6 +51,7 @@ class World:
     states: Any
     sqs: Any
     cloudwatch: Any
+    functions: Any
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     draw: Callable[[], str]
@@ -64,6 +65,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         states=client("stepfunctions"),
         sqs=client("sqs"),
         cloudwatch=client("cloudwatch"),
+        functions=client("lambda"),
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         draw=lambda: f"{secrets.randbelow(1_000_000):06d}",
@@ -98,6 +100,10 @@ def _take(message: Mapping[str, Any], env: EscalateEnv, world: World) -> bool:
         if signal is None:
             _LOG.info("Not an alarm's: left to the topic's e-mail.")
             return True
+        if isinstance(signal, decide.Announcement):
+            text = signal.text
+            persist(lambda: _announce(text, env, world), sleep=world.sleep)
+            return True
         persist(
             lambda: _follow(signal, env, world),
             again=lambda error: may_pass(error) or isinstance(error, OvertakenError),
@@ -107,6 +113,12 @@ def _take(message: Mapping[str, Any], env: EscalateEnv, world: World) -> bool:
         _LOG.exception("A message stays in the inbox.")
         return False
     return True
+
+
+def _announce(text: str, env: EscalateEnv, world: World) -> None:
+    """Asked for and not waited for: what Lambda cannot carry out goes to the dead letters of the notify function."""
+    payload = json.dumps({"announcement": text}).encode()
+    world.functions.invoke(FunctionName=env.notify, InvocationType="Event", Payload=payload)
 
 
 def _follow(signal: decide.Signal, env: EscalateEnv, world: World) -> None:

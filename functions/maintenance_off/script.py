@@ -6,6 +6,7 @@ site is not well, the page stays and the step fails, which somebody is told of: 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,11 +24,26 @@ def off(event: Event, _context: object) -> dict[str, str]:
 
     ``event``: the step's input: ``mode``, ``force`` ("true": also where the site is not well) and what the mode needs:
     ``listener``, ``page``, ``site`` (ARNs of the listener and of both target groups) and ``priority``; ``allocation``
-    and ``server``; or ``check`` (id of the health check). Raises RuntimeError when the page stays, or when requests are
-    not led back although they should be.
+    and ``server``; or ``check`` (id of the health check). ``announce`` ("true": tell ``topic``, an ARN, that ``url`` is
+    back). Raises RuntimeError when the page stays, or when requests are not led back although they should be.
     """
     modes: dict[str, Callable[[Event], str]] = {"listener-rule": _rule, "elastic-ip": _address, "dns": _name}
-    return {"result": modes[event["mode"]](event)}
+    result = modes[event["mode"]](event)
+    if str(event.get("announce", "false")).lower() == "true":
+        _announce(event)
+    return {"result": result}
+
+
+def _announce(event: Event) -> None:
+    """E-mail gets the text, and the escalation's queue an event that is no alarm's: it posts that to the channel."""
+    text = f"Resolved: {event['url']} is back after maintenance; the page went off by itself at its end."
+    told = json.dumps({"Event Source": "runbook", "Event Message": text}, sort_keys=True)
+    boto3.client("sns", config=_CONFIG).publish(
+        TopicArn=event["topic"],
+        Subject="Maintenance is over",
+        MessageStructure="json",
+        Message=json.dumps({"default": text, "sqs": told}, sort_keys=True),
+    )
 
 
 def _forced(event: Event) -> bool:

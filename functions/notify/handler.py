@@ -1,4 +1,4 @@
-"""Notify: sends one rung of an escalation, or tells the channel how it went on.
+"""Notify: sends one rung of an escalation, or tells the channel how it went on, or what is no alarm's.
 
 A rung that was sent is noted in the record and not sent again, however often it is asked for; one that may have been
 sent goes out again, because a page too many is better than none. Whatever fails is raised: the state machine tries
@@ -56,7 +56,7 @@ class World:
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """The entry point: a rung, or a notice."""
+    """The entry point: a rung, a notice, or an announcement."""
     env = read(NotifyEnv, os.environ)
     world = World(
         records=Records(table(env.table), timedelta(days=env.retention_days)),
@@ -75,6 +75,9 @@ def act(event: Mapping[str, Any], env: NotifyEnv, world: World) -> dict[str, Any
 
     Raises ChannelError where somebody was not reached, after all were tried.
     """
+    if "announcement" in event:
+        _persist(lambda: _post(event["announcement"], env, world), world)
+        return {"sent": ["channel"], "skipped": ""}
     alarm = of_plain(Alarm, event["alarm"])
     record = _read(alarm.name, world.records)
     if "notice" in event:

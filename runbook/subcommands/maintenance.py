@@ -149,12 +149,18 @@ def status(
 
 
 def _changeover(sitting: Desk) -> Changeover:
+    from ..operations import alert_manager
     from ..operations.maintenance import changeover, web
     from ..operations.maintenance.entry import entry
 
+    found = entry(sitting.site, sitting.inventory)
+    clients = sitting.clients(*changeover.CLIENTS)
+    if found.alert_manager:
+        region = sitting.site.region
+        clients[changeover.ALERT_MANAGER] = alert_manager.connect(found.alert_manager, region, sitting.profile)
     return changeover.Changeover(
-        entry=entry(sitting.site, sitting.inventory),
-        clients=sitting.clients(*changeover.CLIENTS),
+        entry=found,
+        clients=clients,
         who=sitting.who,
         fetch=web.fetch,
         now=_now,

@@ -130,6 +130,18 @@ class Faults:
         self.of[channel] = lambda: self.clock.spend(seconds)
 
 
+class Functions:
+    """In place of Lambda: what is asked for without waiting is done at once."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def invoke(self, **asked: Any) -> dict[str, Any]:
+        assert (asked["FunctionName"], asked["InvocationType"]) == ("notify", "Event")
+        notify.act(json.loads(asked["Payload"]), self._stage.notify_env, self._stage.notify_world)
+        return {"StatusCode": 202}
+
+
 class Slack:
     """In place of urllib's opener."""
 
@@ -288,6 +300,7 @@ class Stage:
             retention_days=400,
             machine_arn=MACHINE,
             dead_letters=self.dead_letters,
+            notify="notify",
             topics=TOPICS,
             rungs=chain.moments,
             patience_minutes=chain.patience_minutes,
@@ -301,6 +314,7 @@ class Stage:
             states=states,
             sqs=sqs,
             cloudwatch=Faulty("cloudwatch", self.cloudwatch, self.faults),
+            functions=Faulty("lambda", Functions(self), self.faults),
             now=self.clock.now,
             sleep=self.clock.spend,
             draw=lambda: next(self.codes),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.escalation import plan
 from functions.acknowledge import handler as acknowledge
+from functions.notify import handler as notifying
 from functions.notify import slack
 from tests.functions import stage as stages
 from tests.functions.stage import START, denied, notification, state_change, throttled
@@ -535,8 +536,7 @@ MALFORMED = [
         '{"TopicArn": "arn:aws:sns:us-east-1:1:x", "Message": "{}"}',
         "The topic arn:aws:sns:us-east-1:1:x has no severity.",
     ),
-    (json.dumps({"TopicArn": next(iter(stages.TOPICS)), "Message": "hi"}), "The notification is no JSON."),
-    (json.dumps({"TopicArn": next(iter(stages.TOPICS))}), "The notification is no JSON."),
+    (json.dumps({"TopicArn": next(iter(stages.TOPICS))}), "Message is missing."),
     (notification("", "critical", START), "AlarmName is missing."),
     (notification("a", "critical", START, state="PANIC"), "An alarm has no state 'PANIC'."),
     (notification("a", "critical", START, StateChangeTime="soon"), "StateChangeTime is no moment."),
@@ -560,6 +560,51 @@ def test_an_event_of_the_database_is_left_to_the_topic_s_e_mail(stage):
     message = json.dumps({"Event Source": "db-instance", "Source ID": "db", "Event Message": "Failover completed"})
     assert stage.deliver(json.dumps({"TopicArn": next(iter(stages.TOPICS)), "Message": message})) == []
     assert (stage.buried(), stage.states.executions) == ([], {})
+
+
+BUDGET = "AWS Budget Notification November 21, 2026\n\nBudget Name: platform-prod-monthly\nACTUAL Amount: $900.00"
+
+
+@pytest.mark.parametrize(
+    ("message", "posted"),
+    [
+        (BUDGET, f"AWS Budgets: over 80 %\n{BUDGET}"),
+        (
+            json.dumps({"Event Source": "runbook", "Event Message": "Back after maintenance."}),
+            "AWS Budgets: over 80 %\nBack after maintenance.",
+        ),
+        (
+            json.dumps({"anomalyId": "a-1", "impact": {"totalImpact": 120}}),
+            'AWS Budgets: over 80 %\n{\n "anomalyId": "a-1",\n "impact": {\n  "totalImpact": 120\n }\n}',
+        ),
+    ],
+    ids=["words of AWS Budgets", "a command's", "a cost anomaly"],
+)
+def test_what_is_no_alarm_s_is_posted_to_the_channel_and_calls_nobody(stage, message, posted):
+    event = {"TopicArn": next(iter(stages.TOPICS)), "Subject": "AWS Budgets: over 80 %", "Message": message}
+    assert stage.deliver(json.dumps(event)) == []
+    assert [(one.channel, one.text) for one in stage.sent] == [("slack", posted)]
+    assert (stage.buried(), stage.states.executions) == ([], {})
+
+
+def test_a_long_announcement_is_cut_to_what_the_channel_shows(stage):
+    stage.deliver(json.dumps({"TopicArn": next(iter(stages.TOPICS)), "Message": "x" * 10_000}))
+    assert [len(one.text) for one in stage.sent] == [3000]
+
+
+def test_an_announcement_that_cannot_be_asked_for_stays_in_the_inbox(stage):
+    stage.faults.fails("lambda", throttled())
+    body = json.dumps({"TopicArn": next(iter(stages.TOPICS)), "Message": "hi"})
+    assert stage.deliver(body) == ["0"]
+    stage.faults.fails("lambda", throttled(), times=1)
+    assert stage.deliver(body) == []
+    assert [one.text for one in stage.sent] == ["hi"]
+
+
+def test_a_channel_that_is_down_fails_the_announcement_so_that_lambda_tries_it_again(stage):
+    stage.faults.fails("slack", TimeoutError())
+    with pytest.raises(slack.SlackError):
+        notifying.act({"announcement": "hi"}, stage.notify_env, stage.notify_world)
 
 
 def test_a_reply_that_is_no_text_message_is_buried(stage):

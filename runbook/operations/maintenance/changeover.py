@@ -6,6 +6,7 @@ mute; a switch that does not show outside is taken back. Each stage looks at AWS
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from ..aws import error_code, spoken
 from ..journal import Journal
 from ..procedure import Done, Facts, Failed, Look, Stage, Todo, Waiting
 from ..restore.moments import moment, stamp
-from . import alarms, notice
+from . import alarms, notice, silences
 from .entry import PAGE_PATH, SETTLING, Entry
 from .record import Record, Records
 from .switch import Switch, switch
@@ -28,6 +29,9 @@ from .web import Answer, Fetch, fetch
 
 #: The clients that it needs.
 CLIENTS = ("cloudwatch", "ec2", "elbv2", "route53", "scheduler", "sns", "ssm")
+
+#: The name among the clients of what silences Prometheus, where the stack has that (``operations.alert_manager``).
+ALERT_MANAGER = "alertmanager"
 
 #: The schedule's name in its group, which has no other.
 SCHEDULE = "maintenance-off"
@@ -73,6 +77,7 @@ class Changeover:
             self._note(stamp(until), override),
             self._schedule_end(until),
             self._mute(until),
+            *((self._silence(until),) if self.entry.alert_manager else ()),
             self._lead_to_page(),
             self._see_page(stamp(until)),
             self._tell_begun(stamp(until)),
@@ -86,7 +91,7 @@ class Changeover:
             self._cancel_end(),
             self._tell_ended(),
             self._await_alarms(),
-            self._unmute(),
+            *self._ring_again(),
             self._announce_end(""),
         )
 
@@ -101,7 +106,7 @@ class Changeover:
                 "The page was on before and stays on; "
                 f"`runbook maintenance status -e {self.entry.site.environment}` says until when.",
             )
-        stages = (self._lead_back(force=True), self._cancel_end(), self._unmute(), self._tell_ended())
+        stages = (self._lead_back(force=True), self._cancel_end(), *self._ring_again(), self._tell_ended())
         try:
             procedure.run(stages, self.clients, journal, **how)
         except UserError as error:
@@ -268,7 +273,7 @@ class Changeover:
             "Target": {
                 "Arn": f"arn:{entry.site.partition}:scheduler:::aws-sdk:ssm:startAutomationExecution",
                 "RoleArn": entry.schedule_role_arn,
-                "Input": f'{{"DocumentName":"{entry.off_document}"}}',
+                "Input": json.dumps({"DocumentName": entry.off_document, "Parameters": {"Announce": ["true"]}}),
                 "DeadLetterConfig": {"Arn": entry.dead_letter_arn},
             },
         }
@@ -332,6 +337,31 @@ class Changeover:
             arguments=arguments,
             patience=240,
             pause=10,
+        )
+
+    def _silence(self, until: datetime) -> Stage:
+        entry, alert_manager = self.entry, self.clients[ALERT_MANAGER]
+
+        def look(_facts: Facts) -> Look:
+            if not self._alarms:
+                return Done()
+            found = silences.read(alert_manager)
+            return Done() if any(one.fits(until, self._alarms) for one in found) else Todo()
+
+        def arguments(_facts: Facts) -> dict[str, Any]:
+            silenced = self._alarms or alarms.names(self.clients["cloudwatch"], entry)
+            before = silences.read(alert_manager)
+            return silences.arguments(entry, silenced, until, before, self.now()) if silenced else {}
+
+        return Stage(
+            name="silence",
+            changes="Silences the alerts of Prometheus that say the same, as long.",
+            look=look,
+            call=f"{ALERT_MANAGER}.put_silence",
+            action=("aps:ListAlertManagerSilences", "aps:PutAlertManagerSilences"),
+            arguments=arguments,
+            patience=60,
+            pause=2,
         )
 
     def _lead_to_page(self) -> Stage:
@@ -534,6 +564,28 @@ class Changeover:
             look=look,
             action=("cloudwatch:DescribeAlarms", "cloudwatch:GetAlarmMuteRule"),
             pause=15,
+        )
+
+    def _ring_again(self) -> tuple[Stage, ...]:
+        return (self._unmute(), *((self._end_silence(),) if self.entry.alert_manager else ()))
+
+    def _end_silence(self) -> Stage:
+        alert_manager = self.clients[ALERT_MANAGER]
+
+        def act(_facts: Facts) -> None:
+            for one in silences.read(alert_manager):
+                alert_manager.delete_silence(one.id)
+
+        return Stage(
+            name="end silence",
+            changes="Ends the silence: alerts of Prometheus ring again.",
+            look=lambda _facts: Todo() if silences.read(alert_manager) else Done(),
+            call=f"{ALERT_MANAGER}.delete_silence",
+            action=("aps:ListAlertManagerSilences", "aps:DeleteAlertManagerSilence"),
+            arguments=lambda _facts: {"silences": [one.id for one in silences.read(alert_manager)]},
+            act=act,
+            patience=60,
+            pause=2,
         )
 
     def _unmute(self) -> Stage:

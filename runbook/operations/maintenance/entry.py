@@ -15,6 +15,9 @@ Mode = Literal["listener-rule", "elastic-ip", "dns"]
 #: The inventories that every mode needs, and those of a stack whose own web tier the page stands in for.
 COMPONENTS, OF_WEB = ("alerts", "maintenance"), ("monitoring", "web")
 
+#: The inventory that a stack with Prometheus has besides.
+OF_PROMETHEUS = "prometheus"
+
 #: The severity whose topic hears of maintenance: it is news, and calls nobody.
 NOTICE_TOPIC = "low"
 
@@ -38,7 +41,8 @@ class Entry:
     ``url``: of the site, with a slash at its end; ``health_path``: where the page's machine says that it is well;
     ``site_path``: where the site does. ``places``: what the mode's switch works on. ``watched``: dimensions (name,
     value) of the alarms that ring while the page is on; ``spared``: those of alarms that watch the page itself;
-    ``alarm_prefix``: what the names of these alarms begin with.
+    ``alarm_prefix``: what the names of these alarms begin with. ``alert_manager``: the address of the Prometheus
+    workspace whose alerts say the same as the alarms; "" where there is none.
     """
 
     site: Site
@@ -61,6 +65,7 @@ class Entry:
     watched: frozenset[tuple[str, str]]
     spared: frozenset[tuple[str, str]]
     alarm_prefix: str
+    alert_manager: str
 
     @property
     def time_zone(self) -> str:
@@ -106,6 +111,8 @@ def entry(site: Site, inventory: Callable[[str], Mapping[str, Any]]) -> Entry:
     else:
         watched, spared, prefix = {("InstanceId", places["serverInstanceId"])}, set(), ""
     settings = site.settings
+    if settings.prometheus.enabled:
+        entries[OF_PROMETHEUS] = inventory(OF_PROMETHEUS)
     server = settings.maintenance.server
     return Entry(
         site=site,
@@ -128,4 +135,5 @@ def entry(site: Site, inventory: Callable[[str], Mapping[str, Any]]) -> Entry:
         watched=frozenset(watched),
         spared=frozenset(spared),
         alarm_prefix=prefix,
+        alert_manager=said(OF_PROMETHEUS, "endpoint") if settings.prometheus.enabled else "",
     )

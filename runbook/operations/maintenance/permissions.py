@@ -7,7 +7,7 @@ from typing import Any
 
 from ..site import Site
 from .changeover import SCHEDULE
-from .entry import COMPONENTS, NOTICE_TOPIC, OF_WEB, Mode, record_parameter
+from .entry import COMPONENTS, NOTICE_TOPIC, OF_PROMETHEUS, OF_WEB, Mode, record_parameter
 
 Statement = dict[str, Any]
 
@@ -33,6 +33,7 @@ def of_status(site: Site) -> list[Statement]:
         _allow("LookAtEnd", ["scheduler:GetSchedule"], [_schedule(site)]),
         _allow("LookAtAlarms", ["cloudwatch:DescribeAlarms"], ["*"]),
         _allow("LookAtMute", ["cloudwatch:GetAlarmMuteRule"], [_mute_rule(site)]),
+        *_silencing(site, "LookAtSilences", "aps:ListAlertManagerSilences"),
     ]
 
 
@@ -45,6 +46,7 @@ def of_on(site: Site) -> list[Statement]:
         *_switching(site),
         _allow("ScheduleEnd", ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"], [_schedule(site)]),
         _allow("MuteAlarms", ["cloudwatch:PutAlarmMuteRule"], [_mute_rule(site), _alarms(site)]),
+        *_silencing(site, "Silence", "aps:PutAlertManagerSilences"),
         _allow("NoteRecord", ["ssm:PutParameter"], [_parameter(site, record_parameter(site))]),
     ]
 
@@ -88,6 +90,7 @@ def _common(site: Site, pass_to: list[str]) -> list[Statement]:
         ),
         _allow("CancelEnd", ["scheduler:DeleteSchedule"], [_schedule(site)]),
         _allow("Unmute", ["cloudwatch:DeleteAlarmMuteRule"], [_mute_rule(site)]),
+        *_silencing(site, "EndSilence", "aps:DeleteAlertManagerSilence"),
         _allow("CloseRecord", ["ssm:DeleteParameter"], [_parameter(site, record_parameter(site))]),
         _allow("Tell", ["sns:Publish"], [topic]),
         _allow(
@@ -124,6 +127,8 @@ def _mode(site: Site) -> Mode:
 
 def _inventory(site: Site) -> Statement:
     components = (*COMPONENTS, *(OF_WEB if _mode(site) == "listener-rule" else ()))
+    if site.settings.prometheus.enabled:
+        components = (*components, OF_PROMETHEUS)
     names = [*(site.parameter(component) for component in sorted(components)), record_parameter(site)]
     return _allow("ReadInventory", ["ssm:GetParameter"], [_parameter(site, name) for name in names])
 
@@ -134,6 +139,11 @@ def _parameter(site: Site, name: str) -> str:
 
 def _schedule(site: Site) -> str:
     return site.arn("scheduler", f"schedule/{site.labels.physical(_COMPONENT, limit=64)}/{SCHEDULE}")
+
+
+def _silencing(site: Site, sid: str, action: str) -> list[Statement]:
+    """Of alert manager, where there is one. AWS makes the workspace's id up."""
+    return [_allow(sid, [action], [site.arn("aps", "workspace/*")])] if site.settings.prometheus.enabled else []
 
 
 def _mute_rule(site: Site) -> str:

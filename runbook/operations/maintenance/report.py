@@ -19,7 +19,7 @@ def lines(entry: Entry, found: Status, page: Page) -> Iterator[Text]:
     """What is on, then what is wrong with it."""
     yield Text(f"Maintenance of {entry.url}, {shown(found.at, found.zone)}", "bold")
     for name, value in _facts(entry, found):
-        yield from page.hang(Text(f"  {name:<10}"), Text(value))
+        yield from page.hang(Text(f"  {name:<11}"), Text(value))
     wrong = troubles(found)
     for trouble in wrong:
         yield from page.hang(Text(f"  {page.signs.bad}", "bold red"), Text(trouble, "bold red"))
@@ -43,6 +43,9 @@ def _facts(entry: Entry, found: Status) -> Iterator[tuple[str, str]]:
             yield "override", record.override
     yield "goes off", f"by itself at {shown(found.scheduled, found.zone)}" if found.scheduled else "nothing scheduled"
     yield "alarms", _alarms(found)
+    if found.has_prometheus:
+        silence = found.silence if found.is_silent else None
+        yield "Prometheus", f"silenced until {shown(silence.ends, found.zone)}" if silence else "rings"
     change = f" until {shown(found.changes_at, found.zone)}" if found.changes_at else ""
     yield "calendar", f"{found.calendar.lower()}{change}"
     yield "outside", f"the page{_end(found)}" if found.outside.is_page else f"the site {found.outside}"
@@ -62,7 +65,7 @@ def _end(found: Status) -> str:
 
 def document(entry: Entry, found: Status) -> str:
     """The same for a machine; times are ISO 8601 in UTC."""
-    record, mute, wrong = found.record, found.mute, troubles(found)
+    record, mute, silence, wrong = found.record, found.mute, found.silence, troubles(found)
     data = {
         "at": found.at.isoformat(),
         "by": record.by if record else None,
@@ -74,6 +77,7 @@ def document(entry: Entry, found: Status) -> str:
         "override": record.override if record else None,
         "position": found.standing.position,
         "scheduledEnd": _iso(found.scheduled),
+        "silence": {"begins": _iso(silence.begins), "ends": _iso(silence.ends)} if silence else None,
         "since": record.since if record else None,
         "troubles": list(wrong),
         "until": record.until if record else None,

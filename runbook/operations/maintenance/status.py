@@ -9,11 +9,12 @@ from typing import Any
 
 from ..aws import spoken
 from ..restore.moments import moment
-from . import alarms
+from . import alarms, silences
 from .alarms import Mute
-from .changeover import scheduled_end
+from .changeover import ALERT_MANAGER, scheduled_end
 from .entry import SETTLING, Entry
 from .record import Record, Records
+from .silences import Silence
 from .switch import Standing, switch
 from .until import shown
 from .web import Answer, Fetch
@@ -23,6 +24,7 @@ from .web import Answer, Fetch
 class Status:
     """``scheduled``: when the page goes off by itself; ``wanted``: the alarms that the page sets off.
 
+    ``silence``: of Prometheus' alerts, None where there is none; ``has_prometheus``: whether there could be.
     ``calendar``: OPEN or CLOSED, and when that changes. ``outside``: what the site answers from here.
     """
 
@@ -32,6 +34,8 @@ class Status:
     record: Record | None
     scheduled: datetime | None
     mute: Mute | None
+    silence: Silence | None
+    has_prometheus: bool
     wanted: tuple[str, ...]
     calendar: str
     changes_at: datetime | None
@@ -45,6 +49,10 @@ class Status:
     def is_mute(self) -> bool:
         return self.mute is not None and self.mute.status == "ACTIVE"
 
+    @property
+    def is_silent(self) -> bool:
+        return self.silence is not None and self.silence.begins <= self.at < self.silence.ends
+
 
 def read(entry: Entry, clients: Mapping[str, Any], fetch: Fetch, now: datetime) -> Status:
     """Reads everything, changing nothing."""
@@ -52,6 +60,7 @@ def read(entry: Entry, clients: Mapping[str, Any], fetch: Fetch, now: datetime) 
     with spoken("ssm:GetCalendarState"):
         calendar = clients["ssm"].get_calendar_state(CalendarNames=[entry.calendar])
     standing = switch(entry, clients).look()
+    found = silences.read(clients[ALERT_MANAGER]) if entry.alert_manager else ()
     return Status(
         at=now,
         zone=entry.time_zone,
@@ -59,6 +68,8 @@ def read(entry: Entry, clients: Mapping[str, Any], fetch: Fetch, now: datetime) 
         record=Records(clients["ssm"], entry.record).read(),
         scheduled=scheduled_end(clients["scheduler"], entry),
         mute=alarms.read(cloudwatch, entry.mute_rule),
+        silence=max(found, key=lambda one: one.ends, default=None),
+        has_prometheus=bool(entry.alert_manager),
         wanted=tuple(alarms.names(cloudwatch, entry)),
         calendar=calendar["State"],
         changes_at=moment(calendar["NextTransitionTime"]) if calendar.get("NextTransitionTime") else None,
@@ -88,6 +99,8 @@ def _of_page(status: Status) -> Iterator[str]:
         yield "It was interrupted before anybody was told; the same command goes on from there."
     if status.wanted and not status.is_mute:
         yield "The alarms that the page sets off are not muted."
+    if status.wanted and status.has_prometheus and not status.is_silent:
+        yield "The alerts of Prometheus that the page sets off are not silenced."
     if not status.outside.is_page:
         yield f"From here it is not to be seen: the site {status.outside}."
 
@@ -97,6 +110,8 @@ def _of_site(status: Status) -> Iterator[str]:
         yield f"The end of a page that is not on is scheduled for {shown(status.scheduled, status.zone)}."
     if status.is_mute and not _is_settling(status):
         yield "The alarms of the site are muted, although the page is not on."
+    if status.is_silent and not _is_settling(status):
+        yield "The alerts of Prometheus are silenced, although the page is not on."
     if status.record is not None and not status.record.told:
         yield "It was begun and interrupted before anybody was told."
     if status.outside.is_page:

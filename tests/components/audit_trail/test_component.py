@@ -253,7 +253,7 @@ def test_the_bells_may_publish_to_one_topic_and_the_other_regions_hand_on_to_one
             ["arn:aws:kms:eu-west-1:210987654321:key/00000000-1111-2222-3333-444444444444"],
         ),
     ]
-    assert bells[1]["Condition"] == {"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": critical}}
+    assert bells[1]["Condition"] == {"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": [critical]}}
     (hand_on,) = json.loads(graph.one("aws:iam/rolePolicy:RolePolicy", "audit-us-east-1").inputs["policy"])["Statement"]
     assert (hand_on["Action"], hand_on["Resource"]) == (
         ["events:PutEvents"],

@@ -443,15 +443,6 @@ def test_an_alarm_says_how_bad_how_soon_where_to_read_and_what_to_do_first():
         assert len(text) <= 1024
 
 
-def test_each_severity_has_the_run_books_response_time():
-    assert filters.RESPONSE == {
-        "critical": "within 15 minutes",
-        "high": "within 1 hour",
-        "medium": "within 4 hours",
-        "low": "on the next business day",
-    }
-
-
 def test_what_pages_is_never_low_and_evidence_always_is():
     planned = filters.plan_filters(SOME)
     assert {f.severity for f in planned if f.tier == "literal"} == {"low"}

@@ -247,6 +247,9 @@ def test_a_function_may_do_what_it_does_and_no_more(graph):
     }
     assert allowed(graph, "escalate") == shared("escalate") | {
         "cloudwatch:DescribeAlarms": {"*"},
+        "lambda:InvokeFunction": {
+            f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:learning-platform-staging-escalation-notify"
+        },
         "sqs:DeleteMessage": {inbox},
         "sqs:GetQueueAttributes": {inbox},
         "sqs:ReceiveMessage": {inbox},

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from components.maintenance import plan
+from functions.escalate import decide as escalation
 from policies.rulebook import documents
 from runbook.errors import UserError
 from settings.maintenance import PageSettings
@@ -24,6 +25,9 @@ POLICY = "aws:iam/rolePolicy:RolePolicy"
 RECORD = "aws:route53/record:Record"
 ROLE = "aws:iam/role:Role"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+
+#: It tells that the site is back.
+NEWS = {("sns:Publish", f"{TOPIC}-low"), ("kms:Decrypt", TOPIC_KEY), ("kms:GenerateDataKey*", TOPIC_KEY)}
 
 MODES = ("listener-rule", "elastic-ip", "dns")
 CERTBOT = {"enabled": True, "email": "team@learning.example"}
@@ -263,7 +267,9 @@ def test_the_way_back_knows_its_mode_and_runs_without_the_command(graphs, mode, 
         "elastic-ip": dict,
         "dns": lambda: {"check": graph.one("aws:route53/healthCheck:HealthCheck").id},
     }[mode]()
-    assert payload == {"mode": mode, "force": "{{ Force }}", **inputs, **found}
+    host = "app.learning.example" if mode == "listener-rule" else SERVER["host"]
+    news = {"topic": f"{TOPIC}-low", "url": f"https://{host}/"}
+    assert payload == {"mode": mode, "announce": "{{ Announce }}", "force": "{{ Force }}", **news, **inputs, **found}
     assert (step["action"], step["inputs"]["Handler"], step["inputs"]["Runtime"]) == (
         "aws:executeScript",
         "off",
@@ -298,7 +304,7 @@ def test_the_way_back_knows_its_mode_and_runs_without_the_command(graphs, mode, 
     ],
 )
 def test_the_way_back_may_do_that_and_no_more(graphs, mode, pairs):
-    assert allowed(graphs[mode], "maintenance-off") == pairs
+    assert allowed(graphs[mode], "maintenance-off") == pairs | NEWS
 
 
 def test_the_way_back_may_release_this_check_alone(graphs):
@@ -307,6 +313,7 @@ def test_the_way_back_may_release_this_check_alone(graphs):
     assert allowed(graph, "maintenance-off") == {
         ("route53:GetHealthCheck", arn),
         ("route53:UpdateHealthCheck", arn),
+        *NEWS,
     }
 
 
@@ -348,7 +355,13 @@ def test_a_page_that_does_not_go_off_is_told(graphs):
         {"arn": graph.one("aws:sqs/queue:Queue").outputs["arn"]},
     )
     marks = set(target.inputs["inputTransformer"]["inputPaths"])
-    assert all(f"<{mark}>" in target.inputs["inputTransformer"]["inputTemplate"] for mark in marks)
+    template = target.inputs["inputTransformer"]["inputTemplate"]
+    assert all(f"<{mark}>" in template for mark in marks)
+    told = (
+        template.replace("<time>", "2026-07-05T02:11:00Z").replace("<execution>", "e-1").replace("<status>", "Failed")
+    )
+    signal = escalation.read(json.dumps({"TopicArn": "t", "Message": told}), {"t": "high"})
+    assert (signal.said, signal.reason) == ("raised", "Execution e-1 ended as Failed.")
     assert allowed(graph, "maintenance-off-failed") == {
         ("sns:Publish", f"{TOPIC}-high"),
         ("kms:Decrypt", TOPIC_KEY),
@@ -511,7 +524,7 @@ def test_every_document_fits_and_reads_only_its_own_parameters(full):
     for document in full.of(DOCUMENT):
         content = document.inputs["content"]
         assert len(content.encode()) <= 64 * 1024
-        assert set(json.loads(content).get("parameters", {})) <= {"Force", "revision", "until"}
+        assert set(json.loads(content).get("parameters", {})) <= {"Announce", "Force", "revision", "until"}
 
 
 @pytest.mark.parametrize("text", ["echo {{ password }}", "a={{", "${x:-{{}}"])

@@ -5,6 +5,7 @@ import pytest
 from moto import mock_aws
 
 from components.maintenance import plan
+from functions.escalate import decide as escalation
 from functions.maintenance_off import script
 
 
@@ -73,6 +74,44 @@ class Balanced:
 @pytest.fixture
 def balanced():
     return Balanced()
+
+
+class TestNews:
+    @pytest.fixture
+    def heard(self):
+        """What the topic's queue gets; the e-mail's text has no other way out of the stand-in."""
+        sns, sqs = boto3.client("sns"), boto3.client("sqs")
+        queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic = sns.create_topic(Name="low")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        said = {"topic": topic, "url": "https://app.example.com/"}
+        return said, lambda: [one["Body"] for one in sqs.receive_message(QueueUrl=queue).get("Messages", ())]
+
+    def test_an_end_by_itself_is_told_as_news_that_the_escalation_posts(self, balanced, heard):
+        said, bodies = heard
+        balanced.heal()
+        balanced.switch()
+        balanced.off(announce="true", **said)
+        (body,) = bodies()
+        assert escalation.read(body, {said["topic"]: "low"}) == escalation.Announcement(
+            "Maintenance is over\nResolved: https://app.example.com/ is back after maintenance; "
+            "the page went off by itself at its end."
+        )
+
+    def test_a_person_s_own_end_is_told_by_their_command_alone(self, balanced, heard):
+        said, bodies = heard
+        balanced.heal()
+        balanced.switch()
+        balanced.off(announce="false", **said)
+        assert bodies() == []
+
+    def test_a_page_that_stays_is_no_end(self, balanced, heard):
+        said, bodies = heard
+        balanced.switch()
+        with pytest.raises(RuntimeError):
+            balanced.off(announce="true", **said)
+        assert bodies() == []
 
 
 def test_the_rule_goes_once_the_site_is_well(balanced):

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.patching import plan
+from functions.common.alarm import describe
+from functions.escalate import decide as escalation
 from settings.naming import Labels
 from settings.times import DAYS, association_schedule
 
@@ -183,6 +185,14 @@ def test_the_last_hook_notes_versions_and_minds_no_package_that_is_not_there(tmp
 
 
 def test_whoever_is_called_at_night_reads_what_to_do():
-    text = json.loads(plan.failure_message("prod"))
-    for part in ("prod", "<execution>", "<status>", "First action", "create-replace-root-volume-task"):
-        assert part in text
+    text = plan.failure_message("patching-failed", "prod")
+    values = {"account": "1", "execution": "e-1", "region": "r", "status": "Failed", "time": "2026-07-05T02:11:00Z"}
+    assert set(plan.FAILURE_PATHS) == set(values)
+    for name, value in values.items():
+        text = text.replace(f"<{name}>", value)
+    signal = escalation.read(json.dumps({"TopicArn": "t", "Message": text}), {"t": "high"})
+    assert (signal.alarm, signal.said, signal.reason) == ("patching-failed", "raised", "Execution e-1 ended as Failed.")
+    parts = describe(signal.description)
+    assert (parts.summary, parts.severity) == ("Patching of prod stopped.", "high, respond within 1 hour")
+    assert "create-replace-root-volume-task" in parts.first_action
+    assert "PatchRun=e-1" in parts.first_action

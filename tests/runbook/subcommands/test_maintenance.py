@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from runbook import desk
 from runbook.errors import UserError
-from runbook.operations import procedure
+from runbook.operations import alert_manager, procedure
 from runbook.operations.maintenance import web
 from runbook.subcommands import maintenance
 from tests.runbook.operations.maintenance import world as worlds
@@ -63,12 +63,12 @@ def test_on_status_and_off_tell_how_it_stands():
     assert typed("on", *UNTIL, "--apply")[0] == 0
     code, printed = typed("status")
     assert code == 0
-    assert "page      ON: requests go to the page (listener-rule)" in printed
-    assert "by        arn:aws:" in printed
+    assert "page       ON: requests go to the page (listener-rule)" in printed
+    assert "by         arn:aws:" in printed
     assert typed("off", "--apply")[0] == 0
     code, printed = typed("status")
     assert code == 0
-    assert "page      off: requests go to the site (listener-rule)" in printed
+    assert "page       off: requests go to the site (listener-rule)" in printed
 
 
 def test_a_status_that_is_past_its_end_ends_with_1(world):
@@ -115,7 +115,26 @@ def test_an_override_goes_on_record(world):
     world.ssm.closed = [(START, START + timedelta(hours=1))]
     typed("on", *UNTIL, "--override", "Security fix", "--apply")
     assert world.records.read().override == "Security fix"
-    assert "override  Security fix" in typed("status")[1]
+    assert "override   Security fix" in typed("status")[1]
+
+
+def test_prometheus_is_reached_where_the_stack_has_it(sitting, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    made = World(prometheus=True)
+    sitting.update(ssm=[made.ssm], cloudwatch=[made.cloudwatch], sns=[made.sns])
+    note(**made.inventory)
+    monkeypatch.setattr(desk, "site", lambda _environment, _folder: made.site)
+    monkeypatch.setattr(maintenance, "_now", made.now)
+    monkeypatch.setattr(web, "fetch", made.fetch)
+    reached = []
+
+    def connect(*where):
+        reached.append(where)
+        return made.silences
+
+    monkeypatch.setattr(alert_manager, "connect", connect)
+    assert "Prometheus rings" in typed("status")[1]
+    assert reached == [(worlds.WORKSPACE, REGION, None)]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +206,16 @@ class TestPermissions:
             "StringEquals": {"iam:PassedToService": ["scheduler.amazonaws.com", "ssm.amazonaws.com"]}
         }
 
+    def test_who_silences_prometheus_may_do_so_where_there_is_one(self, mode, monkeypatch):
+        without = {command: self.changing(self.policy(command)) for command in ("status", "on", "off")}
+        monkeypatch.setattr(desk, "site", lambda _environment, _folder: site(mode, prometheus=True))
+        more = {command: self.changing(self.policy(command)) - without[command] for command in without}
+        assert more == {
+            "status": set(),
+            "on": {"aps:PutAlertManagerSilences", "aps:DeleteAlertManagerSilence"},
+            "off": {"aps:DeleteAlertManagerSilence"},
+        }
+
     @pytest.mark.usefixtures("mode")
     def test_who_leads_back_cannot_lead_away(self):
         found = self.policy("off")
@@ -206,7 +235,8 @@ class TestPermissions:
     @pytest.mark.parametrize("command", ["on", "off"])
     def test_every_stage_is_allowed_what_it_does(self, command, mode, monkeypatch):
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-        changeover = World(mode).changeover()
+        monkeypatch.setattr(desk, "site", lambda _environment, _folder: site(mode, prometheus=True))
+        changeover = World(mode, prometheus=True).changeover()
         stages = changeover.on(worlds.UNTIL) if command == "on" else changeover.off()
         allowed = {action for one in self.policy(command).values() for action in one["Action"]}
         assert set(procedure.actions(stages)) <= allowed

@@ -39,7 +39,10 @@ class TestOn:
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/maintenance-scheduler-1",
             "DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:letters"},
         }
-        assert json.loads(found["Target"]["Input"]) == {"DocumentName": "staging-off"}
+        assert json.loads(found["Target"]["Input"]) == {
+            "DocumentName": "staging-off",
+            "Parameters": {"Announce": ["true"]},
+        }
 
     def test_alarms_are_mute_before_the_switch_and_until_what_they_measured_has_passed(self, world, folder):
         world.on(folder)
@@ -401,6 +404,100 @@ class TestOff:
             world.off(folder)
 
 
+class TestPrometheus:
+    """The alerts that have the names of CloudWatch's alarms."""
+
+    @pytest.fixture
+    def world(self):
+        return World(prometheus=True)
+
+    def test_the_twins_of_the_muted_alarms_are_silenced_as_long(self, world, folder):
+        world.on(folder)
+        assert world.silenced() == [(SITE_ALARMS, "2026-11-22T11:15:00Z")]
+        (made,) = world.silences.made.values()
+        assert made["matchers"][0] | {"value": ""} == {
+            "name": "alertname",
+            "value": "",
+            "isRegex": True,
+            "isEqual": True,
+        }
+        assert (made["createdBy"], made["comment"]) == (
+            "runbook maintenance",
+            "The maintenance page of staging is on until 2026-11-22T11:00:00Z",
+        )
+        assert world.troubles() == ()
+
+    def test_they_are_silent_before_the_switch(self, world):
+        names = [one.stage.name for one in survey(world.changeover().on(UNTIL))]
+        assert names[5:8] == ["mute", "silence", "switch"]
+        assert world.silences.puts == 0
+
+    def test_a_later_end_moves_the_silence_and_the_same_again_does_nothing(self, world, folder):
+        world.on(folder)
+        world.on(folder)
+        assert world.silences.puts == 1
+        world.wait(3600)
+        world.on(folder, LATER)
+        assert world.silenced() == [(SITE_ALARMS, "2026-11-22T13:15:00Z")]
+
+    def test_off_and_what_is_taken_back_let_them_ring(self, world, folder):
+        world.on(folder)
+        world.off(folder)
+        assert (world.silenced(), world.troubles()) == ([], ())
+        world.hidden = True
+        changeover = world.changeover()
+        with pytest.raises(UserError, match=r"^seen outside"):
+            run_on(world, changeover, folder)
+        assert len(world.silenced()) == 1
+        changeover.take_back(world.journal(folder), **world.how())
+        assert (world.silenced(), world.troubles()) == ([], ())
+
+    def test_a_silence_that_is_refused_is_taken_back_before_anybody_sees_the_page(self, world, folder):
+        world.silences.refuses = True
+        changeover = world.changeover()
+        with pytest.raises(UserError, match="AWS refuses aps:PutAlertManagerSilences"):
+            run_on(world, changeover, folder)
+        assert (changeover.at_risk, world.position()) == (True, "site")
+
+    def test_a_silence_of_somebody_else_stays(self, world, folder):
+        other = {"createdBy": "ana", "startsAt": stamp(START), "endsAt": stamp(LATER), "matchers": []}
+        world.silences.made["ana's"] = dict(other)
+        world.on(folder)
+        world.off(folder)
+        assert world.silences.made["ana's"] == other
+
+    def test_what_lacks_or_outlives_its_maintenance_is_a_trouble(self, world, folder):
+        world.on(folder)
+        (name,) = world.silences.made
+        world.silences.delete_silence(name)
+        assert world.troubles() == ("The alerts of Prometheus that the page sets off are not silenced.",)
+        world.on(folder)
+        world.clients["elbv2"].delete_rule(RuleArn=page_rule(world))
+        assert "The alerts of Prometheus are silenced, although the page is not on." in world.troubles()
+
+    @pytest.mark.parametrize("way", ["on", "off"])
+    def test_killed_at_any_call_and_started_again_it_is_whole(self, world, folder, way):
+        def begin():
+            world.reset()
+            if way == "off":
+                world.on(folder)
+            world.silences.calls = 0
+            return getattr(world, way)
+
+        begin()(folder)
+        calls = world.silences.calls
+        assert calls >= 3
+        for index in range(1, calls + 1):
+            go = begin()
+            world.silences.killed_at = index
+            with pytest.raises(KeyboardInterrupt):
+                go(folder)
+            world.silences.killed_at = None
+            go(folder)
+            assert (len(world.silenced()), world.silences.puts) == ((1, 1) if way == "on" else (0, 1))
+            assert world.troubles() == ()
+
+
 #: Whatever changes something, but for the notice and its note.
 CHANGES = {
     "AssociateAddress",
@@ -492,6 +589,12 @@ def test_stopped_at_any_call_and_started_again_it_is_whole_and_nothing_is_done_t
 
 def run_on(world, changeover, folder, until=UNTIL):
     return run(changeover.on(until), world.clients, world.journal(folder), **world.how())
+
+
+def page_rule(world):
+    rules = world.clients["elbv2"].describe_rules(ListenerArn=world.listener)["Rules"]
+    (arn,) = [one["RuleArn"] for one in rules if not one["IsDefault"]]
+    return arn
 
 
 def raising(refusal):

@@ -1,5 +1,6 @@
 """What is decided without AWS: the end, the alarms, the record, what a status means, and what the internet shows."""
 
+import json
 import ssl
 import threading
 from dataclasses import replace
@@ -17,6 +18,7 @@ from runbook.operations.maintenance import alarms, report, web
 from runbook.operations.maintenance.alarms import Mute
 from runbook.operations.maintenance.entry import SETTLING, entry
 from runbook.operations.maintenance.record import Record
+from runbook.operations.maintenance.silences import Silence
 from runbook.operations.maintenance.status import Status, troubles
 from runbook.operations.maintenance.switch import Standing
 from runbook.operations.maintenance.until import checked_reason, parse, shown
@@ -33,6 +35,8 @@ ON = Status(
     record=Record(by=WHO, since=stamp(START), until=stamp(UNTIL), told=stamp(UNTIL)),
     scheduled=UNTIL,
     mute=Mute(status="ACTIVE", begins=START, ends=UNTIL + SETTLING, alarms=frozenset({"a"})),
+    silence=None,
+    has_prometheus=False,
     wanted=("a",),
     calendar="OPEN",
     changes_at=None,
@@ -232,27 +236,38 @@ class TestStatus:
         found = replace(ON, scheduled=None, calendar="CLOSED", changes_at=UNTIL)
         assert [line.plain for line in report.lines(world.entry, found, PLAIN)] == [
             "Maintenance of https://app.example.com/, 2026-11-22 07:00 UTC",
-            "  page      ON: requests go to the page (listener-rule)",
-            "  until     2026-11-22 11:00 UTC",
-            f"  by        {WHO}, since 2026-11-22T07:00:30Z",
-            "  goes off  nothing scheduled",
-            "  alarms    1 alarm muted until 2026-11-22 11:15 UTC",
-            "  calendar  closed until 2026-11-22 11:00 UTC",
-            "  outside   the page",
+            "  page       ON: requests go to the page (listener-rule)",
+            "  until      2026-11-22 11:00 UTC",
+            f"  by         {WHO}, since 2026-11-22T07:00:30Z",
+            "  goes off   nothing scheduled",
+            "  alarms     1 alarm muted until 2026-11-22 11:15 UTC",
+            "  calendar   closed until 2026-11-22 11:00 UTC",
+            "  outside    the page",
             "  - Nothing is scheduled that takes the page off.",
             "Next:",
             "  runbook maintenance off -e staging --apply",
             "  runbook maintenance on -e staging --until … --apply",
         ]
 
+    def test_where_there_is_prometheus_its_silence_is_told(self):
+        world = World(prometheus=True)
+        silence = Silence(id="s", begins=START, ends=UNTIL + SETTLING, alerts="a")
+        silent = replace(ON, has_prometheus=True, silence=silence)
+        for status, row in ((silent, "silenced until 2026-11-22 11:15 UTC"), (replace(silent, silence=None), "rings")):
+            assert f"  Prometheus {row}" in [line.plain for line in report.lines(world.entry, status, PLAIN)]
+        assert json.loads(report.document(world.entry, silent))["silence"] == {
+            "begins": START.isoformat(),
+            "ends": (UNTIL + SETTLING).isoformat(),
+        }
+
     def test_a_person_reads_that_nothing_is_on(self):
         world = World()
         assert [line.plain for line in report.lines(world.entry, OFF, PLAIN)][1:] == [
-            "  page      off: requests go to the site (listener-rule)",
-            "  goes off  nothing scheduled",
-            "  alarms    ring (1 alarm would be muted)",
-            "  calendar  open",
-            "  outside   the site answers 200",
+            "  page       off: requests go to the site (listener-rule)",
+            "  goes off   nothing scheduled",
+            "  alarms     ring (1 alarm would be muted)",
+            "  calendar   open",
+            "  outside    the site answers 200",
             "  All of this fits together.",
         ]
 

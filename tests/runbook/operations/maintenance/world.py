@@ -34,10 +34,11 @@ UNTIL = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 WHO = f"arn:aws:iam::{ACCOUNT}:user/ana"
 PREFIX = "learning-platform-staging-"
 MODES = ("listener-rule", "elastic-ip", "dns")
+WORKSPACE = f"https://aps-workspaces.{REGION}.amazonaws.com/workspaces/ws-1/"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:low"
 
 
-def site(mode="listener-rule", server="i-0a1b2c3d4e5f60718"):
+def site(mode="listener-rule", server="i-0a1b2c3d4e5f60718", *, prometheus=False):
     needed = {
         "listener-rule": {},
         "elastic-ip": {"allocation_id": "eipalloc-0a1b2c3d"},
@@ -56,6 +57,7 @@ def site(mode="listener-rule", server="i-0a1b2c3d4e5f60718"):
             maintenance=MaintenanceSettings(
                 enabled=True, mode=mode, server=None if mode == "listener-rule" else behind
             ),
+            prometheus=SimpleNamespace(enabled=prometheus),
             thresholds=SimpleNamespace(edge=SimpleNamespace(certificate_days=30)),
             web=SimpleNamespace(health_path="/health", domain=SimpleNamespace(host="app.example.com")),
         ),
@@ -216,6 +218,42 @@ class CloudWatch:
         return {"Datapoints": []}
 
 
+class Silences:
+    """Alert manager's list."""
+
+    def __init__(self, world):
+        self.world, self.made, self.puts, self.refuses = world, {}, 0, False
+        self.calls, self.killed_at = 0, None
+
+    def _count(self):
+        self.calls += 1
+        if self.calls == self.killed_at:
+            raise KeyboardInterrupt
+
+    def list_silences(self):
+        self._count()
+        now = self.world.now()
+        state = {True: {"state": "active"}, False: {"state": "expired"}}
+        return [
+            {**one, "id": name, "status": state[datetime.fromisoformat(one["endsAt"]) > now]}
+            for name, one in self.made.items()
+        ]
+
+    def put_silence(self, **asked):
+        self._count()
+        if self.refuses:
+            raise error("AccessDeniedException", operation="PutAlertManagerSilences")
+        self.puts += 1
+        name = asked.pop("id", None)
+        if name is not None:
+            self.made[name]["endsAt"] = stamp(self.world.now())
+        self.made[f"silence-{self.puts}"] = asked
+
+    def delete_silence(self, identifier):
+        self._count()
+        self.made[identifier]["endsAt"] = stamp(self.world.now())
+
+
 class Sns:
     def __init__(self):
         self.published, self.refuses = [], False
@@ -230,13 +268,16 @@ class Sns:
 class World:
     """The account and the internet. ``sick``: the site does not answer; ``hidden``: the page does not show outside."""
 
-    def __init__(self, mode="listener-rule"):
-        self.mode, self.elapsed = mode, 0.0
+    def __init__(self, mode="listener-rule", *, prometheus=False):
+        self.mode, self.elapsed, self.prometheus = mode, 0.0, prometheus
         self.shown, self.sick, self.hidden = "", False, False
         self.ssm, self.cloudwatch, self.sns = Ssm(self), CloudWatch(self), Sns()
         self.clients = aws.clients(REGION, None, *CLIENTS)
         self._build()
-        self.site = site(mode, self.server)
+        self.site = site(mode, self.server, prometheus=prometheus)
+        self.silences = Silences(self)
+        if prometheus:
+            self.clients["alertmanager"] = self.silences
         self.inventory = self._inventory()
         self._declare_alarms()
         for name, service in (("ssm", self.ssm), ("cloudwatch", self.cloudwatch), ("sns", self.sns)):
@@ -309,6 +350,7 @@ class World:
                 **places,
             },
             "monitoring": {"alarmPrefix": PREFIX},
+            **({"prometheus": {"endpoint": WORKSPACE}} if self.prometheus else {}),
             "web": {
                 "autoScalingGroup": "web",
                 "certificateArn": "none",
@@ -416,6 +458,14 @@ class World:
         mute = alarms.read(self.clients["cloudwatch"], "staging-mute")
         return sorted(name.removeprefix(PREFIX) for name in mute.alarms) if mute else []
 
+    def silenced(self):
+        """Names of the alerts that are silenced, and until when."""
+        return [
+            (sorted(one["matchers"][0]["value"].replace("\\", "").replace(PREFIX, "").split("|")), one["endsAt"])
+            for one in self.silences.list_silences()
+            if one["status"]["state"] == "active"
+        ]
+
     def notices(self):
         return [one["Subject"] for one in self.sns.published]
 
@@ -428,6 +478,7 @@ class World:
         self.records.delete()
         self.elapsed, self.shown = 0.0, ""
         self.cloudwatch.rule, self.cloudwatch.puts = None, 0
+        self.silences.made, self.silences.puts = {}, 0
         self.ssm.commands, self.ssm.executions, self.sns.published = [], [], []
         with suppress(ClientError):
             self.clients["scheduler"].delete_schedule(GroupName="staging", Name=SCHEDULE)
