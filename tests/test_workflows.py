@@ -1,9 +1,11 @@
 """The workflows: of the right form, with least rights, and nothing of a stranger's in a shell."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,28 @@ def test_they_are_of_the_form_that_github_publishes(schema, files):
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, files)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout
+
+
+def zizmor(folder):
+    """The kinds of what zizmor finds in a folder with workflows. It exits with more than 10 for what it finds."""
+    command = [Path(sysconfig.get_path("scripts"), "zizmor"), "--offline", "--format", "json", str(folder)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0 or done.returncode > 10, done.stderr
+    return {found["ident"] for found in json.loads(done.stdout)}
+
+
+def test_an_auditor_of_workflows_finds_nothing():
+    assert zizmor(ROOT / ".github") == set()
+
+
+def test_the_auditor_finds_a_stranger_s_words_in_a_shell(tmp_path):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    text = (FOLDER / "pull-request.yml").read_text(encoding="utf-8")
+    (folder / "bad.yml").write_text(
+        text + "      - run: echo ${{ github.event.pull_request.title }}\n", encoding="utf-8"
+    )
+    assert ("template-injection", "bad.yml") in zizmor(tmp_path)
 
 
 class TestRights:
