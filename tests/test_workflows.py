@@ -76,10 +76,9 @@ def test_the_auditor_finds_a_stranger_s_words_in_a_shell(tmp_path):
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
     text = (FOLDER / "pull-request.yml").read_text(encoding="utf-8")
-    (folder / "bad.yml").write_text(
-        text + "      - run: echo ${{ github.event.pull_request.title }}\n", encoding="utf-8"
-    )
-    assert ("template-injection", "bad.yml") in zizmor(tmp_path)
+    bad = text + "      - run: echo ${{ github.event.pull_request.title }}\n"
+    (folder / "bad.yml").write_text(bad, encoding="utf-8")
+    assert zizmor(tmp_path) == {"template-injection"}
 
 
 class TestRights:
