@@ -75,7 +75,7 @@ def function(places: Places, home: Home) -> list[iam.Statement]:
         *_network(places.function_arn),
         *_restored(places, home),
         *_backups(places),
-        *_evidence(places),
+        *_evidence(places, home),
     ]
 
 
@@ -142,10 +142,15 @@ def _backups(places: Places) -> list[iam.Statement]:
     ]
 
 
-def _evidence(places: Places) -> list[iam.Statement]:
+def _evidence(places: Places, home: Home) -> list[iam.Statement]:
     tests = pulumi.Output.concat(places.bucket, "/restore-tests/*")
     return [
         iam.allow(["s3:GetObject", "s3:PutObject"], [tests], sid="KeepEvidence"),
         iam.allow(["s3:GetObject"], [pulumi.Output.concat(places.bucket, "/", places.trust_key)], sid="ReadTrust"),
-        iam.allow(["kms:Decrypt", "kms:GenerateDataKey"], [places.bucket_key], sid="EncryptEvidence"),
+        iam.allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [places.bucket_key],
+            sid="EncryptEvidence",
+            condition={"StringEquals": {"kms:ViaService": f"s3.{home.region}.amazonaws.com"}},
+        ),
     ]

@@ -156,7 +156,7 @@ class Bastion(Component):
                 sid="LogSessions",
             ),
             # The agent looks whether the group is encrypted; listing cannot be narrowed to one group.
-            iam.allow(["logs:DescribeLogGroups"], [home.arn("logs", "log-group:*")], sid="FindSessionLog"),
+            iam.allow(["logs:DescribeLogGroups"], ["*"], sid="FindSessionLog"),
         )
 
     def _create_group(self, args: BastionArgs) -> aws.ec2.SecurityGroup:

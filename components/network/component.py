@@ -200,7 +200,7 @@ class Network(Component):
                 subnet_ids=[self._subnets["app", zone].id for zone in args.zones],
                 security_group_ids=[group.id],
                 private_dns_enabled=True,
-                policy=iam.document(_own_account_only(args.home)),
+                policy=iam.document(_own_account_only(args.home, service)),
                 tags=self.tags(f"{self.name}-{service}"),
                 opts=self.child(),
             )
@@ -287,7 +287,7 @@ class Network(Component):
                     [group.arn, pulumi.Output.concat(group.arn, ":*")],
                 ),
                 # Listing cannot be narrowed to one group.
-                iam.allow(["logs:DescribeLogGroups"], [args.home.arn("logs", "log-group:*")]),
+                iam.allow(["logs:DescribeLogGroups"], ["*"]),
             ),
             opts=self.child(),
         )
@@ -305,13 +305,13 @@ def _acl_line(entry: plan.AclEntry) -> aws.ec2.NetworkAclIngressArgsDict:
     }
 
 
-def _own_account_only(home: Home) -> iam.Statement:
+def _own_account_only(home: Home, service: str) -> iam.Statement:
     """Credentials of another account are worthless on this path, so nothing can be carried out with them."""
     return {
         "Sid": "OwnAccount",
         "Effect": "Allow",
         "Principal": "*",
-        "Action": "*",
+        "Action": f"{plan.ACTION_PREFIXES.get(service, service)}:*",
         "Resource": "*",
         "Condition": {"StringEquals": {"aws:PrincipalAccount": home.account_id}},
     }

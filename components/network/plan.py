@@ -67,6 +67,10 @@ def nat_zones(nat: Literal["none", "one", "per-zone"], zones: Sequence[str]) -> 
     return {"none": (), "one": tuple(zones[:1]), "per-zone": tuple(zones)}[nat]
 
 
+#: Service of an endpoint -> what its actions begin with, where that is not its name.
+ACTION_PREFIXES = {"monitoring": "cloudwatch"}
+
+
 def interface_endpoints(nat: Literal["none", "one", "per-zone"]) -> tuple[str, ...]:
     """The AWS services reached without leaving the VPC.
 

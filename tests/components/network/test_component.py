@@ -1,5 +1,6 @@
 """What the network declares."""
 
+import json
 from collections import Counter
 from ipaddress import IPv4Network
 
@@ -132,6 +133,11 @@ def test_endpoints_keep_aws_traffic_inside_and_belong_to_the_account(graph):
         ("network-ec2messages", "Interface"): 1,
     }
     assert all('"210987654321"' in e.inputs["policy"] for e in endpoints)
+    assert {
+        e.name: json.loads(e.inputs["policy"])["Statement"][0]["Action"]
+        for e in endpoints
+        if e.inputs["vpcEndpointType"] == "Interface"
+    } == {f"network-{service}": f"{service}:*" for service in ("ec2messages", "ssm", "ssmmessages")}
 
 
 def test_everything_is_a_child_of_the_component_and_carries_its_tags(graph):
