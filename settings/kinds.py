@@ -418,4 +418,4 @@ EMAIL = text(
     sealed=True,
 )
 
-HEALTH_PATH = text("path", r"/[!-~]{0,1023}", "A path that begins with /, without spaces.", "/health")
+HEALTH_PATH = text("path", r"/[!-~]{1,1023}", "A path below /, which any page would answer; without spaces.", "/health")

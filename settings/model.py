@@ -191,9 +191,9 @@ class WebSettings(Section):
     health_path: Annotated[str, kinds.HEALTH_PATH] = Field(
         default="/health", description="Path that answers 200 when a server is well (004_… Morning Health Check)."
     )
-    requests_per_5_minutes: Annotated[int, between(10, 2_000_000_000, "Requests", "what WAF takes")] = Field(
-        default=2000, description="Requests of one address in 5 minutes, above which WAF blocks it (002_… §7.3)."
-    )
+    requests_per_5_minutes: Annotated[
+        int, between(10, 30_000, "Requests", "100 a second is more than a person asks for")
+    ] = Field(default=2000, description="Requests of one address in 5 minutes, above which WAF blocks it (002_… §7.3).")
     agent_schedule: Annotated[str, kinds.ASSOCIATION_SCHEDULE] = Field(
         default="rate(1 day)",
         description="When Systems Manager checks that the CloudWatch agent is installed and runs, UTC (000_… §2).",

@@ -24,6 +24,10 @@ GROUP_ID = text(
 )
 
 
+#: Days that metrics of prod are kept at least.
+LEAST_IN_PROD = 90
+
+
 class GrafanaSettings(Section):
     """Who looks at metrics in Grafana (``001_… §1``); IAM Identity Center, which knows them, exists already."""
 
@@ -88,6 +92,13 @@ def broken_rules(
             wrong="is less than a year",
             rule="In prod logs are kept for a year at least (002_… §9).",
             way_out="Write 365 or more.",
+        )
+    if settings.enabled and environment == "prod" and settings.retention_days < LEAST_IN_PROD:
+        yield Fault(
+            path=(*path, "retention_days"),
+            wrong=f"is less than {LEAST_IN_PROD}",
+            rule="In prod metrics of the last quarter can be compared with (004_… Monthly Checklist).",
+            way_out=f"Write {LEAST_IN_PROD} or more.",
         )
     yield from _grafana_rules(settings, (*path, "grafana"))
 

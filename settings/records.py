@@ -18,6 +18,7 @@ LEAST_IN_GLACIER, LEAST_IN_DEEP_ARCHIVE = 90, 180
 
 YEAR = 365
 FOUR_WEEKS = 28
+SEVEN_YEARS = 7 * YEAR
 
 LockMode = Literal["none", "governance", "compliance"]
 
@@ -159,6 +160,10 @@ BUCKETS: dict[str, tuple[str, ...]] = {
 }
 
 
+#: The kinds that prove something.
+KEPT_FOR_YEARS = ("audits", "reports", "restores")
+
+
 def broken_rules(settings: RecordsSettings, environment: str, path: Path = ("records",)) -> Iterator[Fault]:
     """Faults of settings whose values are each right by themselves; ``path``: where ``settings`` stands."""
     for bucket, records in BUCKETS.items():
@@ -175,6 +180,26 @@ def broken_rules(settings: RecordsSettings, environment: str, path: Path = ("rec
             wrong="is less than a year",
             rule="Logs of prod are kept for a year (002_… §9 Record retention policies).",
             way_out="Write 365 or more.",
+        )
+    if environment == "prod":
+        yield from _prod_keeps(settings, path)
+
+
+def _prod_keeps(settings: RecordsSettings, path: Path) -> Iterator[Fault]:
+    for kind in KEPT_FOR_YEARS:
+        if getattr(settings, kind).days < SEVEN_YEARS:
+            yield Fault(
+                path=(*path, kind, "days"),
+                wrong="is less than seven years",
+                rule="What proves something is kept for seven years in prod (002_… §9 Record retention policies).",
+                way_out=f"Write {SEVEN_YEARS} or more.",
+            )
+    if settings.noncurrent_days < FOUR_WEEKS:
+        yield Fault(
+            path=(*path, "noncurrent_days"),
+            wrong="is less than 4 weeks",
+            rule="In prod backups are kept for 4 weeks, overwritten ones too (000_… §4).",
+            way_out=f"Write {FOUR_WEEKS} or more.",
         )
 
 

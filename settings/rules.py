@@ -20,6 +20,8 @@ PLACEHOLDER_ACCOUNTS = frozenset({"000000000000", "111122223333", "123456789012"
 PLACEHOLDER_DOMAINS = ("example.com", "example.net", "example.org")
 
 YEAR = 365
+#: As long as the site may take on average (004_… Performance Indicators), milliseconds.
+SLOW_MS = 2000
 FOUR_WEEKS = 28
 HEADROOM = 1.2
 
@@ -226,6 +228,16 @@ def _prod_keeps_backups(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _prod_writes_slow_statements_down(settings: Settings) -> Iterator[Fault]:
+    if settings.environment == "prod" and settings.database.slow_query_ms > SLOW_MS:
+        yield Fault(
+            path=("database", "slow_query_ms"),
+            wrong=f"is more than {SLOW_MS}",
+            rule="A statement that takes as long as an answer may is written down (004_… Performance Indicators).",
+            way_out=f"Write {SLOW_MS} or less.",
+        )
+
+
 def _keeps_a_year(path: tuple[str, ...], days: Callable[[Settings], int]) -> Rule:
     def rule(settings: Settings) -> Iterator[Fault]:
         if settings.environment == "prod" and days(settings) < YEAR:
@@ -359,6 +371,7 @@ RULES: tuple[Rule, ...] = (
     _prod_keeps_its_database,
     _prod_is_protected,
     _prod_keeps_backups,
+    _prod_writes_slow_statements_down,
     _keeps_a_year(("network", "flow_log_retention_days"), lambda settings: settings.network.flow_log_retention_days),
     _keeps_a_year(
         ("access", "session_log_retention_days"), lambda settings: settings.access.session_log_retention_days

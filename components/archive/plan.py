@@ -90,9 +90,19 @@ def hosts_prefix(*, partition: str, region: str, account_id: str) -> str:
 
 
 def retention(records: RecordsSettings, bucket: str) -> tuple[Retention, ...]:
-    """The lifecycle of ``bucket``: a rule for each prefix of each kind of records in it."""
+    """The lifecycle of ``bucket``: a rule for each prefix of each kind of records in it, and one for what lies beside.
+
+    S3 heeds the earliest, so the last rule is as late as the latest of the others: it moves nothing that one of them
+    keeps at hand.
+    """
     kept: dict[str, RetentionSettings] = {kind: getattr(records, kind) for kind in BUCKETS[bucket]}
-    return tuple(
+    moves = [one.glacier_days for one in kept.values()]
+    beside = Retention(
+        name="beside",
+        days=max(one.days for one in kept.values()),
+        glacier_days=None if None in moves else max(days for days in moves if days is not None),
+    )
+    named = (
         Retention(
             name=name,
             prefix=prefix,
@@ -103,6 +113,7 @@ def retention(records: RecordsSettings, bucket: str) -> tuple[Retention, ...]:
         for kind, one in kept.items()
         for name, prefix in ((kind, PREFIXES[kind]), *((more.rstrip("/"), more) for more in _ALSO.get(kind, ())))
     )
+    return (*named, beside)
 
 
 def lock(records: RecordsSettings, bucket: str) -> Lock | None:

@@ -73,7 +73,7 @@ class Bastion(Component):
         super().__init__(name, labels, opts)
         self._args = args
         self._session_key, self._session_group = self._create_sessions(args)
-        self.session_statements = self._allow_sessions(args.home)
+        self.session_statements = self._allow_sessions()
         self._group = self._create_group(args)
         self._profile = self._create_profile(args)
         self._template = self._create_template(args)
@@ -146,7 +146,7 @@ class Bastion(Component):
         )
         return key, group
 
-    def _allow_sessions(self, home: Home) -> tuple[iam.Statement, ...]:
+    def _allow_sessions(self) -> tuple[iam.Statement, ...]:
         group_arn = self._session_group.arn
         return (
             iam.allow(["kms:Decrypt"], [self._session_key.arn], sid="DecryptSessions"),

@@ -141,13 +141,17 @@ def _public(cidr: IPv4Network, traffic: Traffic) -> Iterator[_Allowed]:
         yield "database-out", "egress", tier_cidr(cidr, "data"), _only(traffic.database_port)
     yield from _replies_in()
     yield "https-out", "egress", ANYWHERE, _only(443)
-    yield "http-out", "egress", ANYWHERE, _only(80)
+    # The balancer asks the machine with the maintenance page.
+    yield "http-out", "egress", cidr, _only(80)
     yield "app-out", "egress", tier_cidr(cidr, "app"), _only(traffic.app_port)
     yield "replies-out", "egress", ANYWHERE, EPHEMERAL
 
 
 def _app(cidr: IPv4Network, traffic: Traffic) -> Iterator[_Allowed]:
     yield "app-in", "ingress", tier_cidr(cidr, "public"), _only(traffic.app_port)
+    if traffic.bastion_tier == "app":
+        yield "app-in-beside", "ingress", tier_cidr(cidr, "app"), _only(traffic.app_port)
+        yield "app-out-beside", "egress", tier_cidr(cidr, "app"), _only(traffic.app_port)
     yield "https-in", "ingress", cidr, _only(443)
     yield from _replies_in()
     yield "https-out", "egress", ANYWHERE, _only(443)

@@ -139,19 +139,20 @@ class Pager(Protocol):
 
 
 AnyLine = TypeVar("AnyLine", bound=Line)
+AnyPager = TypeVar("AnyPager", bound=Pager)
 
 
 def rules_of(
     lines: Iterable[AnyLine],
-    pagers: Iterable[Pager],
+    pagers: Iterable[AnyPager],
     *,
     name: Callable[[str], str],
-    describe: Callable[[AnyLine], str],
+    describe: Callable[[AnyLine | AnyPager], str],
 ) -> tuple[PrometheusRule, ...]:
     """The matrix's alarms that Prometheus can judge as well.
 
     ``name``: key of an alarm -> its name in CloudWatch; ``describe``: an alarm -> its description. An alarm that feeds
-    a composite rings under the composite's name and with its severity, because in CloudWatch that is what pages.
+    a composite rings with the composite's name, severity and description: in CloudWatch that is what pages.
     Raises ValueError where an alarm for Prometheus has no threshold, or feeds a composite that is not there.
     """
     known = {pager.key: pager for pager in pagers}
@@ -177,7 +178,7 @@ def rules_of(
                 comparison=line.comparison,
                 threshold=line.threshold,
                 minutes=line.prometheus.minutes,
-                description=describe(line),
+                description=describe(pager or line),
             )
         )
     return tuple(rules)

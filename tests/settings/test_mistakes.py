@@ -746,7 +746,7 @@ MISTAKES = [
         key="learning-platform:web.health_path",
         value="'health'",
         wrong="is no path",
-        rule="A path that begins with /, without spaces.",
+        rule="A path below /, which any page would answer; without spaces.",
         way_out="Write, for example, /health",
     ),
     mistake(
@@ -945,6 +945,16 @@ MISTAKES = [
         wrong="is less than 4 weeks",
         rule="Backups of prod are kept for 4 weeks (000_… §4).",
         way_out="Write 28 to 35.",
+    ),
+    in_prod(
+        "prod that writes only the slowest statements down",
+        ("slow_query_ms: 1000", "slow_query_ms: 2001"),
+        line=37,
+        key="learning-platform:database.slow_query_ms",
+        value="2001",
+        wrong="is more than 2000",
+        rule="A statement that takes as long as an answer may is written down (004_… Performance Indicators).",
+        way_out="Write 2000 or less.",
     ),
     in_prod(
         "prod with a short flow log",

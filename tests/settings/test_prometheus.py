@@ -44,9 +44,12 @@ def test_china_has_no_prometheus():
     ]
 
 
-def test_in_prod_logs_are_kept_for_a_year():
-    said = {"enabled": True, "log_retention_days": 90}
-    assert faults(said) == [("prometheus.log_retention_days", "is less than a year")]
+def test_in_prod_logs_are_kept_for_a_year_and_metrics_for_a_quarter():
+    said = {"enabled": True, "log_retention_days": 90, "retention_days": 89}
+    assert faults(said) == [
+        ("prometheus.log_retention_days", "is less than a year"),
+        ("prometheus.retention_days", "is less than 90"),
+    ]
     assert faults(said, environment="staging") == []
     assert faults({"log_retention_days": 90}) == []
 

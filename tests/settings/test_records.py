@@ -122,6 +122,8 @@ def test_in_prod_every_bucket_is_locked_for_long_enough():
             "archive": {"mode": "none"},
         },
         "access_log_days": 364,
+        "noncurrent_days": 27,
+        "audits": {"days": 2554},
     }
     assert [(path, wrong) for path, wrong, _ in faults(said, environment="prod")] == [
         ("records.locks.backup.mode", "leaves the bucket without a lock"),
@@ -130,6 +132,8 @@ def test_in_prod_every_bucket_is_locked_for_long_enough():
         ("records.locks.evidence.days", "is less than 365"),
         ("records.locks.archive.mode", "leaves the bucket without a lock"),
         ("records.access_log_days", "is less than a year"),
+        ("records.audits.days", "is less than seven years"),
+        ("records.noncurrent_days", "is less than 4 weeks"),
     ]
     assert faults(said) == []
 

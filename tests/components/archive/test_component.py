@@ -139,6 +139,7 @@ def test_each_of_the_three_is_locked_and_moves_what_is_old_to_glacier(graph):
         ("archive-evidence", "progress/"): records,
         ("archive-evidence", "audits/"): records,
         ("archive-archive", "logs/"): records,
+        **{(f"archive-{store}", ""): ([("GLACIER", 90)], 2557) for store in STORES},
         ("archive-access-logs", ""): ([], 365),
     }
 

@@ -73,7 +73,22 @@ def test_the_lifecycle_is_what_the_settings_say():
             for name in ("restores", "restore-tests", "drills", "progress")
         ),
         Retention(name="audits", prefix="audits/", days=2557, glacier_days=90, deep_archive_days=365),
+        Retention(name="beside", days=3000, glacier_days=100),
     )
+
+
+@given(bucket=st.sampled_from(sorted(BUCKETS)), days=st.integers(500, 3653))
+def test_what_lies_beside_the_records_goes_too_and_shortens_none(bucket, days):
+    records = RecordsSettings.model_validate({kind: {"days": days} for kind in BUCKETS[bucket][:1]})
+    *named, beside = plan.retention(records, bucket)
+    assert beside.prefix == ""
+    assert beside.days == max(one.days for one in named)
+    assert beside.glacier_days == max(one.glacier_days for one in named)
+
+
+def test_what_is_never_moved_is_not_moved_by_the_rule_for_the_rest():
+    records = RecordsSettings.model_validate({"state": {"glacier_days": None}})
+    assert plan.retention(records, "backup")[-1].glacier_days is None
 
 
 def test_a_bucket_is_locked_as_the_settings_say():

@@ -91,7 +91,7 @@ def test_the_public_tier_admits_the_web_administrators_and_replies():
     }
     assert lines("public", "egress") == {
         ("0.0.0.0/0", (443, 443)),
-        ("0.0.0.0/0", (80, 80)),
+        ("10.20.0.0/16", (80, 80)),
         ("10.20.64.0/18", (8080, 8080)),
         ("10.20.128.0/18", (5432, 5432)),
         ("0.0.0.0/0", (1024, 65535)),
@@ -115,6 +115,13 @@ def test_the_app_tier_admits_the_balancer_endpoints_and_replies():
         ("10.20.128.0/18", (5432, 5432)),
         ("10.20.0.0/16", (1024, 65535)),
     }
+
+
+def test_a_bastion_in_the_app_tier_asks_the_application_across_zones():
+    beside = ("10.20.64.0/18", (8080, 8080))
+    for direction in ("ingress", "egress"):
+        assert beside in lines("app", direction, "app")
+        assert beside not in lines("app", direction)
 
 
 def test_the_data_tier_admits_the_database_s_clients_and_answers_nobody_else():

@@ -99,8 +99,8 @@ def test_an_alert_rings_under_the_name_and_with_the_severity_of_the_alarm_that_p
     assert rendered(LOOSE)["target-group-healthy"]["alert"] == "learning-platform-prod-service-down"
 
 
-def test_an_alert_says_what_the_alarm_says():
-    texts = {alarm.key: description(alarm) for alarm in LOOSE.alarms if alarm.prometheus}
+def test_an_alert_says_what_the_alarm_that_pages_says():
+    texts = {alarm.key: description(LOOSE.voice(alarm)) for alarm in LOOSE.alarms if alarm.prometheus}
     assert {key: rule["annotations"]["description"] for key, rule in rendered(LOOSE).items()} == texts
     # Two curly brackets would be read as a template.
     assert not any("{{" in text for rule in rendered(LOOSE).values() for text in rule["annotations"].values())
