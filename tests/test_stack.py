@@ -75,7 +75,6 @@ IDLE = {
     "iam-no-users-or-keys",
     "iam-password-policy",
     "sched-dlq-retry",
-    "sched-mutes-alarms",
     "sched-not-prod",
     "sched-paired",
     "secret-cmk-and-recovery",
@@ -189,8 +188,8 @@ BREACHES = {
     "asg-bounds": ("web/fleet.py", "max_size=args.max_instances", "max_size=5"),
     "mon-events-arrive": (
         "audit_trail/bells.py",
-        'iam.allow(["sns:Publish"], [topic]',
-        'iam.allow(["sns:Subscribe"], [topic]',
+        "*iam.publish([topic], self._args.topic_key_arn)",
+        'iam.allow(["sns:Subscribe"], [topic])',
     ),
     "mon-topic-read": ("alerts.py", 'protocol="email"', 'protocol="https"'),
     "mon-escalation-chain": (

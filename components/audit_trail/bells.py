@@ -166,6 +166,7 @@ class Bells:
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
             alarm_actions=[self._args.topic_arns["high"]],
+            ok_actions=[self._args.topic_arns["high"]],
             tags=self._owner.tags(name, Severity="high"),
             opts=self._owner.child(),
         )

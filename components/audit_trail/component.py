@@ -185,6 +185,7 @@ class AuditTrail(Component):
             comparison_operator="LessThanThreshold",
             treat_missing_data="breaching",
             alarm_actions=[args.topic_arns["high"]],
+            ok_actions=[args.topic_arns["high"]],
             tags=self.tags(name, Severity="high"),
             opts=self.child(),
         )

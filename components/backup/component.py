@@ -341,7 +341,7 @@ class Backup(Component):
                 first=alarm.first,
                 namespace=self.metric_namespace,
                 metric_name=alarm.metric,
-                dimensions=dict(alarm.dimensions),
+                dimensions=dict(alarm.dimensions) or None,
                 period=3600,
                 # Somebody measures once an hour; silence for six hours is as bad as an age that is too great.
                 evaluation_periods=6,

@@ -220,12 +220,12 @@ class RestoreTest:
                 name=self._owner.labels.physical(metric, limit=512),
                 log_group_name=group.name,
                 pattern=plan.metric_pattern(metric),
-                metric_transformation={
-                    "name": metric,
-                    "namespace": self._namespace,
-                    "value": "$.value",
-                    "dimensions": dict(dimensions),
-                },
+                metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
+                    name=metric,
+                    namespace=self._namespace,
+                    value="$.value",
+                    dimensions=dict(dimensions) or None,
+                ),
                 opts=self._owner.child(),
             )
 

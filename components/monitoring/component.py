@@ -202,7 +202,7 @@ class Monitoring(Component):
     def _look_at(self, inputs: aws.cloudwatch.MetricAlarmArgs, spec: AlarmSpec, metric: Metric) -> None:
         inputs.namespace, inputs.metric_name = metric.namespace, metric.name
         inputs.statistic, inputs.period = metric.statistic, spec.period
-        inputs.dimensions = self._dimensions(metric)
+        inputs.dimensions = self._dimensions(metric) or None
 
     def _queries(self, spec: AlarmSpec) -> list[aws.cloudwatch.MetricAlarmMetricQueryArgs]:
         banded = spec.band is not None
@@ -212,7 +212,7 @@ class Monitoring(Component):
                 metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
                     namespace=metric.namespace,
                     metric_name=metric.name,
-                    dimensions=self._dimensions(metric),
+                    dimensions=self._dimensions(metric) or None,
                     stat=metric.statistic,
                     period=spec.period,
                 ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,13 @@ _RINGS: Mapping[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
     "LessThanThreshold": operator.lt,
 }
+
+#: A query of CloudWatch Metrics Insights: metric and namespace (and, by name, the function that sums it up).
+QUERY = re.compile(
+    r"""\s*SELECT\s+(?P<function>\w+)\(\s*"?(?P<metric>[^")\s]+)"?\s*\)"""
+    r"""\s+FROM\s+(?:SCHEMA\(\s*)?"?(?P<namespace>[^",)\s]+)""",
+    re.IGNORECASE,
+)
 
 #: Metric -> value, as CloudWatch has them under the statistic that an alarm asks for.
 Values = Mapping[str, float]
@@ -67,6 +75,15 @@ def rings(alarm: Resource, values: Values) -> bool | None:
     return None if compare is None or threshold is None or value is None else compare(value, threshold)
 
 
+def names_in(expression: str) -> frozenset[str]:
+    """The ids that metric math reads; raises SyntaxError for a text that is none."""
+    tree = ast.parse(expression.strip(), mode="eval")
+    functions = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in functions)
+    # CloudWatch's own words are in capitals, ids begin in lower case.
+    return frozenset(name for name in names if name[:1].islower())
+
+
 def _value(alarm: Resource, values: Values) -> float | None:
     if alarm.props.get("metricName"):
         return values.get(str(alarm.props.get("metricName")))
@@ -79,8 +96,12 @@ def _value(alarm: Resource, values: Values) -> float | None:
         metric = alarm.section("metricQueries", index, "metric", "metricName")
         if metric and str(metric) in values:
             names[key] = values[str(metric)]
-        elif alarm.section("metricQueries", index, "expression"):
-            formulas[key] = str(alarm.section("metricQueries", index, "expression"))
+        elif expression := alarm.section("metricQueries", index, "expression"):
+            query = QUERY.match(str(expression))
+            if query and query["metric"] in values:
+                names[key] = values[query["metric"]]
+            else:
+                formulas[key] = str(expression)
         if len(queries) == 1 or alarm.section("metricQueries", index, "returnData") in (True, "true"):
             result = key
     return _Formula(names, formulas).value(result) if result else None

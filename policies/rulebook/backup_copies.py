@@ -9,6 +9,7 @@ from .backup_parts import (
     FOUR_WEEKS,
     PLAN,
     SELECTION,
+    VAULTS,
     backs_up,
     copies_of,
     is_abroad,
@@ -124,7 +125,7 @@ CROSS_REGION = StackRule(
     level=Level.MANDATORY_IN_PROD,
     controls=("NIST CP-6",),
     remedy="Add to each rule a copy action to a vault of the recovery region, with the rule's own delete_after.",
-    types=frozenset({PLAN}),
+    types=frozenset({PLAN, *VAULTS}),
     check=_copied,
 )
 

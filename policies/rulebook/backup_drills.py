@@ -18,7 +18,7 @@ from .backup_parts import (
 )
 from .bells import EVENT_RULE, EVENT_TARGET, targets_of
 from .cron import DAY, WEEK, ScheduleError, longest_gap
-from .links import ROLE, may, sources, targets
+from .links import ROLE, ROLE_POLICY, may, sources, targets
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each, through
 from .values import is_true_of_any, number, show
@@ -227,7 +227,9 @@ RESTORE_VALIDATED = StackRule(
     controls=("NIST CP-4", "NIST CP-9"),
     remedy="Declare an EventBridge rule on Restore Job State Change (COMPLETED), a target and a permission for the "
     f"function, {_REPORTING} in its role, and validation_window_hours.",
-    types=frozenset({RESTORE_PLAN, RESTORE_SELECTION, EVENT_RULE, EVENT_TARGET, FUNCTION, PERMISSION}),
+    types=frozenset(
+        {RESTORE_PLAN, RESTORE_SELECTION, EVENT_RULE, EVENT_TARGET, FUNCTION, PERMISSION, ROLE, ROLE_POLICY}
+    ),
     check=_validated,
 )
 

@@ -205,7 +205,7 @@ NOTIFIED = StackRule(
     controls=("NIST AU-6", "NIST CP-9"),
     remedy="Declare aws.cloudwatch.EventRule on the job state changes (state; status for restores) and a target on a "
     "topic with a role that may sns:Publish and use the topic's key.",
-    types=frozenset({PLAN, NOTIFICATIONS, EVENT_RULE, EVENT_TARGET, TOPIC}),
+    types=frozenset({PLAN, SELECTION, RESTORE_SELECTION, VAULT, NOTIFICATIONS, EVENT_RULE, EVENT_TARGET, TOPIC, ROLE}),
     check=_notified,
 )
 

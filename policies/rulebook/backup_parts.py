@@ -184,3 +184,10 @@ def buckets_of(stack: Stack, holder: Resource, prop: str) -> tuple[Resource, ...
     found = [*targets(stack, holder, prop, *BUCKETS)]
     found += [bucket for one in through for bucket in targets(stack, one, "bucket", *BUCKETS)]
     return tuple({bucket.urn: bucket for bucket in found}.values())
+
+
+def beside_bucket(stack: Stack, bucket: Resource, *tokens: str) -> tuple[Resource, ...]:
+    """What is declared for ``bucket``, which may be named through its versioning: that has to be on before."""
+    holders = (bucket, *sources(stack, bucket, "bucket", *VERSIONING))
+    found = [one for holder in holders for one in sources(stack, holder, "bucket", *tokens)]
+    return tuple({one.urn: one for one in found}.values())

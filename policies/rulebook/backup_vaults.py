@@ -59,11 +59,11 @@ def _customer_key(stack: Stack) -> Iterator[Fault]:
 def _locked(stack: Stack) -> Iterator[Fault]:
     def judge(vault: Resource) -> Iterator[Fault]:
         locks = beside(stack, vault, LOCK)
-        if not locks and stack.context.environment == "prod":
+        if not locks and stack.context.environment != "dev":
             yield Fault("The vault is not locked, so its backups can be deleted before their time.", vault.urn)
         for lock in locks:
             least, most = (number(lock.section(prop)) for prop in ("minRetentionDays", "maxRetentionDays"))
-            if stack.context.environment == "prod" and (least is None or least < FOUR_WEEKS):
+            if stack.context.environment != "dev" and (least is None or least < FOUR_WEEKS):
                 kept = show(lock.section("minRetentionDays"))
                 yield Fault(f"The lock's minRetentionDays is {kept}; {FOUR_WEEKS} are demanded.", lock.urn)
             for deposit in stack.shared(_deposits):
@@ -162,7 +162,7 @@ VAULT_KEY = StackRule(
 VAULT_LOCKED = StackRule(
     id="backup-vault-lock",
     sentence="002_3d1abe7e242e6afd.txt §3.2: Backup schedule and retention policies",
-    title="Vaults of prod are locked for four weeks at least, and no lock refuses what a plan puts in.",
+    title="Vaults are locked for four weeks at least, but for development, and no lock refuses what a plan puts in.",
     why="Whoever takes over an account deletes the backups first.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY_IN_PROD,

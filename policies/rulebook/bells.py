@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -86,9 +86,6 @@ def _examples(number_of_control: int, *names: str) -> tuple[_Example, ...]:
 
 _SIGN_INS = _examples(2)
 _ROOT_USE = _examples(3)
-_TRAIL_CHANGES = _examples(5, "StopLogging", "DeleteTrail", "UpdateTrail")
-_KEY_REMOVALS = _examples(7)
-
 #: A finding that GuardDuty itself calls high (GuardDuty User Guide, "Severity levels": 7.0 and more).
 _FINDING = _Example(
     "a finding of high severity",
@@ -105,6 +102,7 @@ _BUCKET_CALLS = (
     "DeleteBucketPolicy",
     "DeleteBucketPublicAccessBlock",
     "PutBucketLifecycle",
+    "PutBucketLogging",
     "PutBucketObjectLockConfiguration",
     "PutBucketPolicy",
     "PutBucketPublicAccessBlock",
@@ -128,13 +126,34 @@ def _calls(service: str, names: Sequence[str], parameters: Mapping[str, Any]) ->
     )
 
 
+#: The root user at what a console does by itself, without an API (CloudTrail User Guide, "eventType").
+_ROOT_ACTION = replace(
+    _ROOT_USE[0],
+    words="a console action by the root user",
+    event={
+        **_ROOT_USE[0].event,
+        "detail-type": "AWS Console Action via CloudTrail",
+        "detail": {**_ROOT_USE[0].event["detail"], "eventType": "AwsConsoleAction"},
+    },
+)
+
+#: What a trail leaves out from now on is as good as a trail that stands still.
+_TRAIL_CHANGES = (
+    *_examples(5, "StopLogging", "DeleteTrail", "UpdateTrail"),
+    *_calls("cloudtrail", ("PutEventSelectors", "PutInsightSelectors"), {}),
+)
+
+#: Imported material that is deleted takes with it what the key encrypts, at once.
+_KEY_REMOVALS = (*_examples(7), *_calls("kms", ("DeleteImportedKeyMaterial",), {}))
+
+
 def _urgent(stack: Stack, home: str | None) -> Iterator[_Urgent]:
     # A sign-in is recorded where it was made, and that of a global address in the centre.
     used = stack.context.regions[1:]
     centre = _centre(home)
     everywhere = _places(home, centre, *used)
     yield _Urgent("a sign-in without a second factor", _SIGN_INS, everywhere)
-    yield _Urgent("use of the root user", _ROOT_USE, everywhere)
+    yield _Urgent("use of the root user", (*_ROOT_USE, _ROOT_ACTION), everywhere)
     yield _Urgent("a trail that is stopped or deleted", _TRAIL_CHANGES, _places(home, *used))
     yield _Urgent("a customer key that is going to be deleted", _KEY_REMOVALS, _places(home, *used))
     for group in trail.groups_of(stack):

@@ -10,12 +10,14 @@ from . import alarms, links, userdata
 from .alarms import ALARM
 from .compute import INSTANCE
 from .coverage import CERTIFICATE
-from .edge import DISTRIBUTION
-from .resource import Resource, Stack
+from .edge import BALANCERS, DISTRIBUTION, LISTENERS
+from .resource import Resource, Stack, is_true
 from .rule import Fault, Level, Rule, Severity, StackRule, each
 from .values import is_true_of_any, show
 
 DOCUMENT = "aws:ssm/document:Document"
+RECORD = "aws:route53/record:Record"
+VALIDATION = "aws:acm/certificateValidation:CertificateValidation"
 
 #: The one region that CloudFront takes certificates from.
 CLOUDFRONT_REGION = "us-east-1"
@@ -103,6 +105,54 @@ def _scripts(resource: Resource) -> Iterator[str]:
             yield userdata.script(written)
 
 
+def _proved(stack: Stack) -> Iterator[Fault]:
+    def judge(certificate: Resource) -> Iterator[Fault]:
+        if certificate.section("validationMethod") != "DNS":
+            return
+        validations = links.sources(stack, certificate, "certificateArn", VALIDATION)
+        if not validations:
+            yield Fault("Nothing waits until the certificate is issued: no validation names it.", certificate.urn)
+        for validation in validations:
+            records = links.targets(stack, validation, "validationRecordFqdns", RECORD)
+            if not records:
+                yield Fault("The certificate is proved by no record of the stack.", validation.urn)
+            for record in records:
+                if not links.targets(stack, record, "records", CERTIFICATE):
+                    yield Fault("The record does not hold what proves the certificate.", record.urn)
+
+    return each(stack.of(CERTIFICATE), judge)
+
+
+def _found(stack: Stack) -> Iterator[Fault]:
+    """A name that a listener shows a certificate for has to lead to its load balancer."""
+
+    def judge(listener: Resource) -> Iterator[Fault]:
+        shown = links.targets(stack, listener, "certificateArn", CERTIFICATE, VALIDATION)
+        certificates = {
+            hit.urn: hit
+            for one in shown
+            for hit in ((one,) if one.type == CERTIFICATE else links.targets(stack, one, "certificateArn", CERTIFICATE))
+        }
+        for balancer in links.targets(stack, listener, "loadBalancerArn", *BALANCERS):
+            if is_true(balancer.section("internal")):
+                continue
+            leading = {
+                _name(record.section("name"))
+                for prop in ("aliases", "records")
+                for record in links.sources(stack, balancer, prop, RECORD)
+            }
+            for certificate in certificates.values():
+                name = _name(certificate.section("domainName"))
+                if not name.startswith("*.") and name not in leading:
+                    yield Fault(f"No record leads from {show(name)} to the load balancer.", balancer.urn)
+
+    return each(stack.of(*LISTENERS), judge)
+
+
+def _name(text: object) -> str:
+    return str(text).lower().removesuffix(".")
+
+
 AUTOMATED = StackRule(
     id="cert-automated",
     sentence="003_720b7a256857bf84.txt Certificate & Domain Renewal: The renew should happen regularly",
@@ -117,4 +167,31 @@ AUTOMATED = StackRule(
     check=_automated,
 )
 
-RULES: tuple[Rule, ...] = (AUTOMATED,)
+PROVED = StackRule(
+    id="cert-proved",
+    sentence="004_5ca73e3508d74ec8.txt SSL Certificate Renewal: AWS Certificate Manager automatically renews "
+    "certificates, but verify",
+    title="Certificates are proved by records of the stack, and used once they are issued.",
+    why="ACM renews a certificate for as long as its record stays; without it the next renewal fails.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("FSBP ACM.1", "NIST SC-12"),
+    remedy="Declare aws.route53.Record of domain_validation_options, and aws.acm.CertificateValidation of its fqdn.",
+    types=frozenset({CERTIFICATE, VALIDATION, RECORD}),
+    check=_proved,
+)
+
+FOUND = StackRule(
+    id="cert-name-leads",
+    sentence="004_5ca73e3508d74ec8.txt Manual Certificate Update: Update ALB listener with new certificate",
+    title="The name of a certificate leads to the load balancer that shows it.",
+    why="Visitors know the name and not the load balancer; without a record the site is down for all of them.",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    controls=("NIST SC-20",),
+    remedy="Declare aws.route53.Record of the name with an alias to the load balancer.",
+    types=frozenset({*LISTENERS, *BALANCERS, CERTIFICATE, VALIDATION, RECORD}),
+    check=_found,
+)
+
+RULES: tuple[Rule, ...] = (AUTOMATED, PROVED, FOUND)

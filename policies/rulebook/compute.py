@@ -150,6 +150,8 @@ def _instance_profile(resource: Resource, _: Context) -> Iterator[str]:
         profile = resource.section("iamInstanceProfile", "arn") or resource.section("iamInstanceProfile", "name")
     if not profile:
         yield f"The {_NOUNS[resource.type]} has no instance profile."
+    elif resource.section("metadataOptions", "httpEndpoint") == "disabled":
+        yield f"The {_NOUNS[resource.type]}'s metadata service is off, so nothing on it can use its role."
 
 
 def _no_secret_in_user_data(resource: Resource, _: Context) -> Iterator[str]:
@@ -166,11 +168,9 @@ def _key_pair_scope(resource: Resource, _: Context) -> Iterator[str]:
 
 
 def _detailed_monitoring(resource: Resource, _: Context) -> Iterator[str]:
-    if _role(resource) in REACHABLE_ROLES:
-        return
     value = resource.section("monitoring") if resource.type == INSTANCE else resource.section("monitoring", "enabled")
     if not is_true(value):
-        yield f"The {_NOUNS[resource.type]} reports every five minutes; scaling needs every minute."
+        yield f"The {_NOUNS[resource.type]} reports every five minutes; every minute is demanded."
 
 
 IMDSV2 = ResourceRule(
@@ -280,7 +280,7 @@ KEY_PAIR_SCOPE = ResourceRule(
 DETAILED_MONITORING = ResourceRule(
     id="ec2-detailed-monitoring",
     sentence="000_b5883a9168e66709.txt §2: Set up alarms for important metrics like CPU usage, memory usage",
-    title="Machines that scale report every minute.",
+    title="Machines report every minute.",
     why="With five-minute metrics a group scales, and an alarm rings, up to five minutes late.",
     severity=Severity.LOW,
     level=Level.ADVISORY,

@@ -7,6 +7,7 @@ is the business of ``mon-threshold-matrix``.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from . import alarms, links
 from .alarms import ALARM, Values
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each
-from .values import listed, number
+from .values import listed, number, show
 
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
@@ -66,7 +67,8 @@ State = Literal["present", "missing", "unknown"]
 class Watch:
     """A line of the table. ``told``: when somebody is to be told, about one resource.
 
-    ``bad``: an example in which the alarm must ring, or None where what is bad depends on what is usual.
+    ``bad``: an example in which the alarm must ring, or None where what is bad depends on what is usual; ``calm``: one
+    in which it must not. Metrics that an example does not name are 0.
     ``silence``: the metric's absence must ring too. ``outage``: a composite alarm must listen, which pages at once.
     ``when``: which resources of the types it is for; None for all.
     """
@@ -76,6 +78,7 @@ class Watch:
     metrics: tuple[str, ...]
     told: str
     bad: Callable[[Resource], Values] | None
+    calm: Callable[[Resource], Values] = lambda _resource: {}
     silence: bool = False
     outage: bool = False
     when: Callable[[Stack, Resource], bool] | None = None
@@ -83,25 +86,25 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What became of one line for one resource. ``alarms``: names of those that cover it."""
+    """What became of one line for one resource. ``alarms``: names of those that cover it.
+
+    ``noisy``: of those that would, did they not ring when all is well.
+    """
 
     resource: Resource
     watch: Watch
     state: State
     alarms: tuple[str, ...] = ()
+    noisy: tuple[str, ...] = ()
 
 
 def _at(**values: float) -> Callable[[Resource], Values]:
     return lambda _resource: values
 
 
-def _many(*metrics: str) -> Callable[[Resource], Values]:
-    """An example with far too much of everything."""
-    return lambda _resource: dict.fromkeys(metrics, 1e12)
-
-
-def _none(*metrics: str) -> Callable[[Resource], Values]:
-    return lambda _resource: dict.fromkeys(metrics, 0.0)
+def _level(metric: str, bad: float, calm: float) -> dict[str, Any]:
+    """The examples of one metric by their values; names such as ``EBSIOBalance%`` are no keywords."""
+    return {"bad": lambda _resource: {metric: bad}, "calm": lambda _resource: {metric: calm}}
 
 
 def _is_application(_: Stack, balancer: Resource) -> bool:
@@ -152,55 +155,84 @@ def _has_rules(stack: Stack, workspace: Resource) -> bool:
     return bool(links.sources(stack, workspace, "workspaceId", PROMETHEUS_RULES))
 
 
-def _short(group: Resource) -> Values:
+def _enough(group: Resource) -> Values:
     least = number(group.section("minSize")) or 0
-    return {"GroupInServiceInstances": least - 1}
+    return {"GroupDesiredCapacity": least, "GroupInServiceInstances": least}
+
+
+def _short(group: Resource) -> Values:
+    return {"GroupInServiceInstances": _enough(group)["GroupInServiceInstances"] - 1}
 
 
 def _lagging(group: Resource) -> Values:
-    least = number(group.section("minSize")) or 0
-    return {"GroupDesiredCapacity": least, "GroupInServiceInstances": least - 1}
+    return {**_enough(group), **_short(group)}
 
 
 def _full(group: Resource) -> Values:
     return {"GroupDesiredCapacity": number(group.section("maxSize")) or 0}
 
 
-def _low_storage(database: Resource) -> Values:
-    return {"FreeStorageSpace": 0.1 * (number(database.section("allocatedStorage")) or 0) * _GIB}
+def _not_full(group: Resource) -> Values:
+    return {"GroupDesiredCapacity": (number(group.section("maxSize")) or 0) - 1}
 
 
-def _slow_function(function: Resource) -> Values:
-    return {"Duration": (number(function.section("timeout")) or 3) * 1000}
+def _free(part: float) -> Callable[[Resource], Values]:
+    """This part of a database's storage is free."""
+    return lambda database: {"FreeStorageSpace": part * (number(database.section("allocatedStorage")) or 0) * _GIB}
 
 
-def _group(namespace: str, *metrics: str, told: str, bad: Callable[[Resource], Values] | None, **more: Any) -> Watch:
-    return Watch(types=(GROUP,), namespace=namespace, metrics=metrics, told=told, bad=bad, **more)
+#: GiB of memory of the sizes of a class with 4 GiB for each processor; an ``nxlarge`` has n times an ``xlarge``.
+_MEMORY: Mapping[str, float] = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
 
 
-def _rds(metric: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
-    return Watch(types=(DATABASE,), namespace="AWS/RDS", metrics=(metric,), told=told, bad=bad, **more)
+def _memory(database: Resource) -> float:
+    """GiB of a class; classes for memory (``db.r…``, ``db.x…``) have twice as much or more."""
+    _, family, size = f"{database.section('instanceClass')}..".split(".")[:3]
+    times = size.removesuffix("xlarge")
+    gib = 16 * float(times) if times.isdigit() else _MEMORY.get(size, 1)
+    return gib * (2 if family[:1] in ("r", "x") else 1)
 
 
-def _elb(*metrics: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
+def _spare(part: float) -> Callable[[Resource], Values]:
+    """This part of a database's memory is free."""
+    return lambda database: {"FreeableMemory": part * _memory(database) * _GIB}
+
+
+def _waiting(per_processor: float) -> Callable[[Resource], Values]:
+    """So many sessions for each processor."""
+    return lambda database: {"DBLoad": per_processor * max(2.0, _memory(database) / 4)}
+
+
+def _lasting(part: float) -> Callable[[Resource], Values]:
+    """A function takes this part of its time."""
+    return lambda function: {"Duration": part * (number(function.section("timeout")) or 3) * 1000}
+
+
+def _group(namespace: str, *metrics: str, told: str, **more: Any) -> Watch:
+    return Watch(types=(GROUP,), namespace=namespace, metrics=metrics, told=told, **more)
+
+
+def _rds(metric: str, told: str, **more: Any) -> Watch:
+    return Watch(types=(DATABASE,), namespace="AWS/RDS", metrics=(metric,), told=told, **more)
+
+
+def _elb(*metrics: str, told: str, **more: Any) -> Watch:
     return Watch(
         types=BALANCERS,
         namespace="AWS/ApplicationELB",
         metrics=metrics,
         told=told,
-        bad=bad,
         when=_is_application,
         **more,
     )
 
 
-def _targets(metric: str, told: str, bad: Callable[[Resource], Values], **more: Any) -> Watch:
+def _targets(metric: str, told: str, **more: Any) -> Watch:
     return Watch(
         types=TARGET_GROUPS,
         namespace="AWS/ApplicationELB",
         metrics=(metric,),
         told=told,
-        bad=bad,
         when=_speaks_http,
         **more,
     )
@@ -210,76 +242,105 @@ def _counted(
     token: str, namespace: str, metric: str, told: str, when: Callable[[Stack, Resource], bool] | None = None
 ) -> Watch:
     """A metric that counts what must not happen at all."""
-    return Watch(types=(token,), namespace=namespace, metrics=(metric,), told=told, bad=_many(metric), when=when)
+    return Watch(types=(token,), namespace=namespace, metrics=(metric,), told=told, bad=_at(**{metric: 1.0}), when=when)
 
+
+_BUSY_CPU = _level("CPUUtilization", 95, 30)
 
 #: Type -> what should be watched. Sources: "Recommended alarms", CloudWatch User Guide; ``004_… Key Metrics to
 #: Monitor``; ``001_… §1`` (network traffic, uptime); ``000_… §5`` (scaling events).
 WATCHES: tuple[Watch, ...] = (
-    _group("AWS/EC2", "CPUUtilization", told="its CPU is busy", bad=_at(CPUUtilization=100.0)),
-    _group("CWAgent", "mem_used_percent", told="its memory is used up", bad=_at(mem_used_percent=100.0)),
+    _group("AWS/EC2", "CPUUtilization", told="its CPU is busy", **_BUSY_CPU),
+    _group("CWAgent", "mem_used_percent", told="its memory is used up", **_level("mem_used_percent", 95, 30)),
     _group(
-        "CWAgent", "mem_used_percent", told="nothing reports its memory", bad=_none("mem_used_percent"), silence=True
+        "CWAgent",
+        "mem_used_percent",
+        told="nothing reports its memory",
+        **_level("mem_used_percent", 0, 1),
+        silence=True,
     ),
-    _group("CWAgent", "disk_used_percent", told="its disks are full", bad=_at(disk_used_percent=100.0)),
+    _group("CWAgent", "disk_used_percent", told="its disks are full", **_level("disk_used_percent", 95, 30)),
     _group("AWS/EC2", "NetworkIn", told="unusual traffic reaches it", bad=None),
     _group("AWS/EC2", "NetworkOut", told="unusual traffic leaves it", bad=None),
     _group("AWS/EC2", "StatusCheckFailed", told="a server of it fails", bad=_at(StatusCheckFailed=1.0)),
-    _group("AWS/AutoScaling", "GroupInServiceInstances", told="too few servers run", bad=_short, silence=True),
+    _group(
+        "AWS/AutoScaling", "GroupInServiceInstances", told="too few servers run", bad=_short, calm=_enough, silence=True
+    ),
     _group(
         "AWS/AutoScaling",
         "GroupDesiredCapacity",
         "GroupInServiceInstances",
         told="it does not get the servers it wants",
         bad=_lagging,
+        calm=_enough,
     ),
-    _group("AWS/AutoScaling", "GroupDesiredCapacity", told="it stays at its maximum", bad=_full, when=_can_grow),
-    _elb("TargetResponseTime", told="answers are slow", bad=_at(TargetResponseTime=60.0)),
+    _group(
+        "AWS/AutoScaling",
+        "GroupDesiredCapacity",
+        told="it stays at its maximum",
+        bad=_full,
+        calm=_not_full,
+        when=_can_grow,
+    ),
+    _elb("TargetResponseTime", told="answers are slow", **_level("TargetResponseTime", 10, 0.1)),
     _elb(
         "HTTPCode_Target_5XX_Count",
         "RequestCount",
         told="requests fail",
-        bad=_at(HTTPCode_Target_5XX_Count=1e6, HTTPCode_ELB_5XX_Count=0.0, RequestCount=1e6),
+        bad=_at(HTTPCode_Target_5XX_Count=1e5, RequestCount=1e6),
+        calm=_at(RequestCount=1e6),
     ),
     _elb(
         "HTTPCode_ELB_5XX_Count",
         "RequestCount",
         told="it fails most requests itself",
-        bad=_at(HTTPCode_Target_5XX_Count=0.0, HTTPCode_ELB_5XX_Count=1e6, RequestCount=1e6),
+        bad=_at(HTTPCode_ELB_5XX_Count=1e6, RequestCount=1e6),
+        calm=_at(RequestCount=1e6),
         outage=True,
     ),
-    _elb("RejectedConnectionCount", told="it turns connections away", bad=_many("RejectedConnectionCount")),
-    _targets("UnHealthyHostCount", "a target is not healthy", _many("UnHealthyHostCount")),
-    _targets("HealthyHostCount", "no target is healthy", _none("HealthyHostCount"), silence=True, outage=True),
+    _elb("RejectedConnectionCount", told="it turns connections away", bad=_at(RejectedConnectionCount=1.0)),
+    _targets("UnHealthyHostCount", "a target is not healthy", bad=_at(UnHealthyHostCount=1.0)),
+    _targets("HealthyHostCount", "no target is healthy", **_level("HealthyHostCount", 0, 1), silence=True, outage=True),
     *(
-        Watch(types=(SERVICE,), namespace=namespace, metrics=(metric,), told=told, bad=bad, silence=silence)
-        for namespace, metric, told, bad, silence in (
-            ("AWS/ECS", "CPUUtilization", "its CPU is busy", _at(CPUUtilization=100.0), False),
-            ("AWS/ECS", "MemoryUtilization", "its memory is used up", _at(MemoryUtilization=100.0), False),
-            ("ECS/ContainerInsights", "RunningTaskCount", "no task runs", _none("RunningTaskCount"), True),
+        Watch(types=(SERVICE,), namespace=namespace, metrics=(metric,), told=told, **example, silence=silence)
+        for namespace, metric, told, example, silence in (
+            ("AWS/ECS", "CPUUtilization", "its CPU is busy", _BUSY_CPU, False),
+            ("AWS/ECS", "MemoryUtilization", "its memory is used up", _level("MemoryUtilization", 95, 30), False),
+            ("ECS/ContainerInsights", "RunningTaskCount", "no task runs", _level("RunningTaskCount", 0, 1000), True),
         )
     ),
-    _rds("CPUUtilization", "its CPU is busy", _at(CPUUtilization=100.0)),
-    _rds("CPUUtilization", "it is silent", _none("CPUUtilization"), silence=True, outage=True),
-    _rds("DatabaseConnections", "its connections are used up", _many("DatabaseConnections")),
-    _rds("FreeStorageSpace", "its storage is nearly full", _low_storage),
-    _rds("FreeStorageSpace", "its storage is used up", _none("FreeStorageSpace"), outage=True),
-    _rds("FreeableMemory", "its memory is used up", _none("FreeableMemory")),
-    _rds("ReadLatency", "its disk is slow to read", _many("ReadLatency")),
-    _rds("WriteLatency", "its disk is slow to write", _many("WriteLatency")),
-    _rds("DiskQueueDepth", "its disk cannot keep up", _many("DiskQueueDepth")),
-    _rds("DBLoad", "its sessions wait", _many("DBLoad"), when=_has_insights),
-    _rds("MaximumUsedTransactionIDs", "its transaction ids run out", _many("MaximumUsedTransactionIDs")),
-    _rds("EBSIOBalance%", "its disk's burst of operations ends", _none("EBSIOBalance%")),
-    _rds("EBSByteBalance%", "its disk's burst of bytes ends", _none("EBSByteBalance%")),
-    _rds("CPUCreditBalance", "its CPU credits end", _none("CPUCreditBalance"), when=_earns_credits),
+    _rds("CPUUtilization", "its CPU is busy", **_BUSY_CPU),
+    _rds("CPUUtilization", "it is silent", **_level("CPUUtilization", 0, 1), silence=True, outage=True),
+    _rds("DatabaseConnections", "its connections are used up", **_level("DatabaseConnections", 1e12, 1)),
+    _rds("FreeStorageSpace", "its storage is nearly full", bad=_free(0.1), calm=_free(0.5)),
+    _rds(
+        "FreeStorageSpace",
+        "its storage is used up",
+        bad=_free(0.02),
+        calm=_free(0.25),
+        outage=True,
+    ),
+    _rds("FreeableMemory", "its memory is used up", bad=_spare(0.06), calm=_spare(0.5)),
+    _rds("ReadLatency", "its disk is slow to read", **_level("ReadLatency", 0.1, 0.001)),
+    _rds("WriteLatency", "its disk is slow to write", **_level("WriteLatency", 0.1, 0.001)),
+    _rds("DiskQueueDepth", "its disk cannot keep up", **_level("DiskQueueDepth", 256, 1)),
+    _rds("DBLoad", "its sessions wait", bad=_waiting(4), calm=_waiting(0.1), when=_has_insights),
+    _rds(
+        "MaximumUsedTransactionIDs",
+        "its transaction ids run out",
+        # PostgreSQL freezes rows from 0.2 thousand million ids on, and stops for good at 2.1.
+        **_level("MaximumUsedTransactionIDs", 1.5e9, 0.2e9),
+    ),
+    _rds("EBSIOBalance%", "its disk's burst of operations ends", **_level("EBSIOBalance%", 5, 50)),
+    _rds("EBSByteBalance%", "its disk's burst of bytes ends", **_level("EBSByteBalance%", 5, 50)),
+    _rds("CPUCreditBalance", "its CPU credits end", **_level("CPUCreditBalance", 10, 100), when=_earns_credits),
     _counted(HOST, "AWS/EC2", "StatusCheckFailed", "it fails its status checks"),
     Watch(
         types=(HOST,),
         namespace="AWS/EC2",
         metrics=("CPUUtilization",),
         told="its CPU is busy",
-        bad=_at(CPUUtilization=100.0),
+        **_BUSY_CPU,
     ),
     _counted(GATEWAY, "AWS/NATGateway", "ErrorPortAllocation", "it has no port left", _is_public),
     Watch(
@@ -287,16 +348,25 @@ WATCHES: tuple[Watch, ...] = (
         namespace="AWS/NATGateway",
         metrics=("PacketsDropCount",),
         told="it drops packets",
-        bad=_at(PacketsDropCount=1e6, PacketsOutToDestination=1e6, PacketsOutToSource=1e6),
+        # 0.1 % is lost. AWS asks to look from 0.01 % on.
+        bad=_at(PacketsDropCount=1e3, PacketsOutToDestination=5e5, PacketsOutToSource=5e5),
+        calm=_at(PacketsOutToDestination=5e5, PacketsOutToSource=5e5),
     ),
     Watch(
         types=(CERTIFICATE,),
         namespace="AWS/CertificateManager",
         metrics=("DaysToExpiry",),
         told="it is about to expire",
-        bad=_at(DaysToExpiry=1.0),
+        # ACM renews 60 days ahead; three weeks are what it takes to find out why it did not.
+        **_level("DaysToExpiry", 21, 60),
     ),
-    _counted(WEB_ACL, "AWS/WAFV2", "BlockedRequests", "it blocks many requests"),
+    Watch(
+        types=(WEB_ACL,),
+        namespace="AWS/WAFV2",
+        metrics=("BlockedRequests",),
+        told="it blocks many requests",
+        **_level("BlockedRequests", 5000, 10),
+    ),
     _counted(TOPIC, "AWS/SNS", "NumberOfNotificationsFailed", "its messages do not arrive"),
     _counted(LOG_DETECTOR, "AWS/Logs", "AnomalyCount", "the log says something new"),
     _counted(FUNCTION, "AWS/Lambda", "Errors", "it fails"),
@@ -306,9 +376,17 @@ WATCHES: tuple[Watch, ...] = (
         namespace="AWS/Lambda",
         metrics=("Duration",),
         told="it nearly runs out of time",
-        bad=_slow_function,
+        bad=_lasting(0.95),
+        calm=_lasting(0.2),
     ),
-    _counted(QUEUE, "AWS/SQS", "ApproximateAgeOfOldestMessage", "its messages wait", _is_worked_off),
+    Watch(
+        types=(QUEUE,),
+        namespace="AWS/SQS",
+        metrics=("ApproximateAgeOfOldestMessage",),
+        told="its messages wait",
+        **_level("ApproximateAgeOfOldestMessage", 600, 1),
+        when=_is_worked_off,
+    ),
     _counted(QUEUE, "AWS/SQS", "ApproximateNumberOfMessagesVisible", "a message lies in it", _takes_dead_letters),
     _counted(MACHINE, "AWS/States", "ExecutionsFailed", "it fails"),
     _counted(MACHINE, "AWS/States", "ExecutionsTimedOut", "it takes too long"),
@@ -320,7 +398,7 @@ WATCHES: tuple[Watch, ...] = (
             namespace="AWS/DynamoDB",
             metrics=(metric,),
             told=told,
-            bad=_at(**{"ReadThrottleEvents": 0.0, "WriteThrottleEvents": 0.0, metric: 1e6}),
+            bad=_at(**{metric: 1.0}),
         )
         for metric, told in (
             ("ReadThrottleEvents", "its readers are held back"),
@@ -328,7 +406,7 @@ WATCHES: tuple[Watch, ...] = (
         )
     ),
     *(
-        Watch(types=(SCHEDULES,), namespace="AWS/Scheduler", metrics=(metric,), told=told, bad=None)
+        Watch(types=(SCHEDULES,), namespace="AWS/Scheduler", metrics=(metric,), told=told, bad=_at(**{metric: 1.0}))
         for metric, told in (
             ("InvocationDroppedCount", "a run is dropped"),
             ("InvocationThrottleCount", "a run is held back"),
@@ -343,7 +421,7 @@ WATCHES: tuple[Watch, ...] = (
         namespace="AWS/Prometheus",
         metrics=("RuleEvaluationFailures",),
         told="its rules cannot be evaluated",
-        bad=None,
+        bad=_at(RuleEvaluationFailures=1.0),
         when=_has_rules,
     ),
     Watch(
@@ -351,16 +429,23 @@ WATCHES: tuple[Watch, ...] = (
         namespace="AWS/Backup",
         metrics=("NumberOfBackupJobsFailed",),
         told="a backup fails",
-        bad=None,
+        bad=_at(NumberOfBackupJobsFailed=1.0),
     ),
     Watch(
         types=(DISTRIBUTION,),
         namespace="AWS/CloudFront",
         metrics=("5xxErrorRate",),
         told="requests fail",
-        bad=lambda _: {"5xxErrorRate": 100.0},
+        **_level("5xxErrorRate", 10, 0.1),
     ),
-    _counted(DISTRIBUTION, "AWS/CloudFront", "OriginLatency", "its origin is slow"),
+    Watch(
+        types=(DISTRIBUTION,),
+        namespace="AWS/CloudFront",
+        metrics=("OriginLatency",),
+        told="its origin is slow",
+        # Milliseconds.
+        **_level("OriginLatency", 30_000, 100),
+    ),
 )
 
 #: What a metric filter counts has a name of its own, so its line is made from the resource.
@@ -416,12 +501,19 @@ def _watches(stack: Stack, resource: Resource) -> Iterator[Watch]:
 
 
 def _cover(stack: Stack, resource: Resource, watch: Watch) -> Cover:
-    found = tuple(
-        alarm.name
-        for alarm in stack.shared(_alarms).get((watch.namespace, watch.metrics[0]), ())
-        if _covers(stack, alarm, resource, watch)
-    )
-    return Cover(resource, watch, "present" if found else "missing", found)
+    candidates = list(stack.shared(_alarms).get((watch.namespace, watch.metrics[0]), ()))
+    if resource.type != FILTER:
+        about = {alarm.urn for prop in _WATCHED for alarm in links.sources(stack, resource, prop, ALARM)}
+        candidates = [alarm for alarm in candidates if alarm.urn in about or _is_named(alarm, resource)]
+    ringing = tuple(alarm for alarm in candidates if _covers(stack, alarm, resource, watch))
+    noisy = tuple(alarm.name for alarm in ringing if watch.bad and _rings(alarm, watch.calm(resource)))
+    found = tuple(alarm.name for alarm in ringing if alarm.name not in noisy)
+    return Cover(resource, watch, "present" if found else "missing", found, noisy)
+
+
+def _rings(alarm: Resource, values: Values) -> bool:
+    others = {str(metric): 0.0 for _, metric in _looks_at(alarm)}
+    return alarms.rings(alarm, {**others, **values}) is True
 
 
 def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Sequence[Resource]]:
@@ -433,19 +525,13 @@ def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Sequence[Resource]]:
     return found
 
 
-#: A query of CloudWatch Metrics Insights: what it adds up, and from where.
-_QUERY = re.compile(
-    r"""\s*SELECT\s+\w+\(\s*"?([^")\s]+)"?\s*\)\s+FROM\s+(?:SCHEMA\(\s*)?"?([^",)\s]+)""", re.IGNORECASE
-)
-
-
 def _looks_at(alarm: Resource) -> Iterator[tuple[Any, Any]]:
     """Namespace and metric of all that an alarm looks at, through a query too."""
     yield from ((space, metric) for space, metric, _ in alarms.metrics(alarm))
     for index in _queries(alarm):
-        query = _QUERY.match(str(alarm.section("metricQueries", index, "expression")))
+        query = alarms.QUERY.match(str(alarm.section("metricQueries", index, "expression")))
         if query:
-            yield query[2], query[1]
+            yield query["namespace"], query["metric"]
 
 
 def _covers(stack: Stack, alarm: Resource, resource: Resource, watch: Watch) -> bool:
@@ -453,16 +539,17 @@ def _covers(stack: Stack, alarm: Resource, resource: Resource, watch: Watch) -> 
     return (
         seen.issuperset(watch.metrics)
         and alarms.acts(alarm)
-        and (resource.type == FILTER or _is_about(stack, alarm, resource))
-        and (watch.bad is None or alarms.rings(alarm, watch.bad(resource)) is True)
+        and (watch.bad is None or _rings(alarm, watch.bad(resource)))
         and (not watch.silence or alarm.section("treatMissingData") == "breaching")
         and (not watch.outage or bool(_listeners(stack, alarm)))
     )
 
 
-def _is_about(stack: Stack, alarm: Resource, resource: Resource) -> bool:
-    if alarms.watches(stack, alarm, resource):
-        return True
+#: Where an alarm says what it looks at.
+_WATCHED = ("dimensions", "metricQueries")
+
+
+def _is_named(alarm: Resource, resource: Resource) -> bool:
     own = resource.section(*_DIMENSIONS[resource.type]) if resource.type in _DIMENSIONS else None
     return own is not None and own in set(_dimension_values(alarm))
 
@@ -484,16 +571,51 @@ _HEARD = re.compile(r"""ALARM\(\s*["']?(?:arn:[^"')]*:alarm:)?([^"')]+?)["']?\s*
 
 
 def _listeners(stack: Stack, alarm: Resource) -> tuple[Resource, ...]:
-    """The composite alarms that ring with ``alarm`` and tell somebody."""
+    """The composite alarms that ring with ``alarm`` alone and tell somebody."""
     return tuple(
         composite
         for composite in stack.of(COMPOSITE)
-        if alarm.section("name") in _heard(composite) and alarms.acts(composite)
+        if alarm.section("name") in heard(composite)
+        and rings_with(composite, str(alarm.section("name")))
+        and alarms.acts(composite)
     )
 
 
-def _heard(composite: Resource) -> list[str]:
+def heard(composite: Resource) -> list[str]:
     return _HEARD.findall(str(composite.section("alarmRule")))
+
+
+#: Any state function in the rule of a composite.
+_STATE = re.compile(r"""(ALARM|OK|INSUFFICIENT_DATA)\(\s*["']?(?:arn:[^"')]*:alarm:)?([^"')]+?)["']?\s*\)""")
+_WORDS = {"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False"}
+
+
+def rings_with(composite: Resource, name: str) -> bool:
+    """Whether a composite rings while the alarm called ``name`` does and all others are well."""
+
+    def state(match: re.Match[str]) -> str:
+        return str(match[1] == ("ALARM" if match[2] == name else "OK"))
+
+    text = _STATE.sub(state, str(composite.section("alarmRule")))
+    text = re.sub(r"\b(AND|OR|NOT|TRUE|FALSE)\b", lambda match: _WORDS[match[1]], text)
+    try:
+        return _holds(ast.parse(" ".join(text.split()), mode="eval").body)
+    except SyntaxError:
+        return False
+
+
+def _holds(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=bool() as value):
+            return value
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(map(_holds, values))
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(map(_holds, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _holds(operand)
+        case _:
+            return False
 
 
 def _coverage(stack: Stack) -> Iterator[Fault]:
@@ -502,26 +624,56 @@ def _coverage(stack: Stack) -> Iterator[Fault]:
             yield from _deaf(stack, resource)
         elif not _is_abroad(stack, resource):
             for watch in _watches(stack, resource):
-                if _cover(stack, resource, watch).state == "missing":
-                    yield Fault(sentence(watch), resource.urn)
+                cover = _cover(stack, resource, watch)
+                if cover.state == "missing":
+                    yield Fault(sentence(watch, cover.noisy), resource.urn)
 
     return each(stack.of(*sorted(TYPES), COMPOSITE), judge)
 
 
-def sentence(watch: Watch) -> str:
-    """What a line says where nothing covers it."""
+def sentence(watch: Watch, noisy: Sequence[str] = ()) -> str:
+    """What a line says where nothing covers it but ``noisy`` alarms."""
     metrics = listed(watch.metrics)
+    if noisy:
+        return f"Nobody can tell when {watch.told}: {listed(noisy)} rings even when all is well."
     if watch.outage:
         return f"Nobody is called at once when {watch.told}: no composite alarm hears of {metrics}."
     return f"No alarm tells when {watch.told}: nothing that acts rings for {metrics}."
 
 
+#: Seconds that a composite may wait for the alarm that speaks in its place.
+_PATIENCE = 300
+
+
 def _deaf(stack: Stack, composite: Resource) -> Iterator[Fault]:
-    known = {alarm.section("name") for alarm in stack.of(ALARM)}
-    known |= {other.section("alarmName") for other in stack.of(COMPOSITE)}
-    for name in _heard(composite):
+    known = {alarm.section("name"): alarm for alarm in stack.of(ALARM)}
+    known |= {other.section("alarmName"): other for other in stack.of(COMPOSITE)}
+    names = heard(composite)
+    for name in names:
         if name not in known:
             yield Fault(f"The composite alarm listens to {name}, which the stack does not have.", composite.urn)
+    if not any(rings_with(composite, name) for name in names):
+        yield Fault("None of the alarms that the composite alarm names makes it ring by itself.", composite.urn)
+    yield from (Fault(said, composite.urn) for said in _suppressed(composite, known))
+
+
+def _suppressed(composite: Resource, known: Mapping[Any, Resource]) -> Iterator[str]:
+    """What is wrong with the alarm that silences a composite."""
+    name = composite.section("actionsSuppressor", "alarm")
+    if name is None:
+        return
+    other = known.get(str(name).rpartition(":alarm:")[2])
+    if other is None or not alarms.acts(other):
+        yield f"The composite alarm is silent while {show(name)} rings, which tells nobody."
+    elif other.urn == composite.urn:
+        yield "The composite alarm silences itself."
+    for key in ("waitPeriod", "extensionPeriod"):
+        seconds = number(composite.section("actionsSuppressor", key))
+        if seconds is None or not 60 <= seconds <= _PATIENCE:
+            yield (
+                f"The composite alarm's {key} is {show(seconds)}; 60 to {_PATIENCE} seconds let the other alarm speak "
+                "first and keep nobody waiting."
+            )
 
 
 ALARM_COVERAGE = StackRule(

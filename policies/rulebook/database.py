@@ -37,8 +37,23 @@ HEADROOM = 1.2
 COMMON_NAMES = ("admin", "postgres", "root")
 COMMON_PORT = 5432
 
-#: What an operator must hear of.
-EVENTS = ("failover", "failure", "low storage", "maintenance")
+#: What an operator must hear of: what takes the database away, what brings it back, and what somebody changed.
+EVENTS = (
+    "availability",
+    "configuration change",
+    "deletion",
+    "failover",
+    "failure",
+    "low storage",
+    "maintenance",
+    "notification",
+    "recovery",
+)
+
+#: Seconds between two reports of the operating system that RDS takes.
+_INTERVALS = (1, 5, 10, 15, 30, 60)
+
+_NO_EXTENDED_SUPPORT = "open-source-rds-extended-support-disabled"
 
 #: Parameters that PostgreSQL reads at start only: RDS refuses to apply them at once.
 STATIC_PARAMETERS = frozenset(
@@ -99,6 +114,9 @@ def _engine(resource: Resource, _: Context) -> Iterator[str]:
     if not major.isdecimal() or int(major) not in SUPPORTED_MAJORS:
         supported = listed(map(str, SUPPORTED_MAJORS))
         yield f"The database runs PostgreSQL {text}, which is not in support; {supported} are."
+    support = resource.section("engineLifecycleSupport")
+    if support != _NO_EXTENDED_SUPPORT and not _has_source(resource):
+        yield f"Extended support is billed by the hour once the version is out of support: it is {show(support)}."
 
 
 def _retention(resource: Resource, context: Context) -> Iterator[str]:
@@ -153,6 +171,8 @@ def _deletion_guard(resource: Resource, context: Context) -> Iterator[str]:
     skip = resource.section("skipFinalSnapshot")
     if skip is not None and not is_false(skip):
         yield "The database would be deleted without a final snapshot."
+    elif not resource.section("finalSnapshotIdentifier") and not _is_replica(resource):
+        yield "The database's final snapshot has no name, so that no destroy can make it."
     if not is_false(resource.section("deleteAutomatedBackups")):
         yield "The database's automated backups would be deleted with it."
 
@@ -188,12 +208,16 @@ def _insights(resource: Resource, _: Context) -> Iterator[str]:
     if days is None or days < least:
         known = show(kept) if kept is not None else f"{INSIGHTS_FLOOR} (unset)"
         yield f"Performance Insights keeps {known} days; {least} are demanded."
+    elif mode is None and days >= INSIGHTS_ADVANCED:
+        yield f"Performance Insights keeps {show(kept)} days, and the mode of Database Insights is standard (unset)."
 
 
 def _enhanced_monitoring(resource: Resource, _: Context) -> Iterator[str]:
     seconds = number(resource.section("monitoringInterval"))
     if seconds is None or seconds <= 0:
         yield "Enhanced monitoring is off."
+    elif seconds not in _INTERVALS:
+        yield f"Enhanced monitoring reports every {show(seconds)} seconds; RDS takes {listed(map(str, _INTERVALS))}."
 
 
 def _log_exports(resource: Resource, _: Context) -> Iterator[str]:
@@ -339,12 +363,13 @@ ENCRYPTED = ResourceRule(
 ENGINE = ResourceRule(
     id="rds-engine-postgres",
     sentence="000_b5883a9168e66709.txt §3: RDS (PostgreSQL)",
-    title="The database is PostgreSQL in a major version that is in support.",
+    title="The database is PostgreSQL in a major version that is in support, and nobody pays for one that is not.",
     why="A version out of support gets no security fixes, or costs extra for them.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     controls=("NIST SI-2",),
-    remedy='Set engine="postgres" and an engine_version in support (database.engine_version).',
+    remedy='Set engine="postgres", an engine_version in support (database.engine_version) and engine_lifecycle_support='
+    f'"{_NO_EXTENDED_SUPPORT}".',
     types=_INSTANCES,
     check=_engine,
 )
@@ -396,7 +421,8 @@ DELETION_GUARD = ResourceRule(
     severity=Severity.HIGH,
     level=Level.MANDATORY_IN_PROD,
     controls=("FSBP RDS.8", "NIST CP-9"),
-    remedy="Set deletion_protection=True, skip_final_snapshot=False and delete_automated_backups=False.",
+    remedy="Set deletion_protection=True, skip_final_snapshot=False, final_snapshot_identifier and "
+    "delete_automated_backups=False.",
     types=_INSTANCES,
     check=_deletion_guard,
 )
@@ -547,12 +573,12 @@ NAME_AND_PORT = ResourceRule(
 EVENTS_TOLD = StackRule(
     id="rds-event-subscription",
     sentence="001_62c8c82a6a764433.txt §1: The operations team will set up alerts to notify them of any problems.",
-    title="Somebody hears of the database's failures, failovers, maintenance and low storage.",
+    title="Somebody hears of the database's failures and recoveries, of maintenance, low storage and changes.",
     why="RDS reports these as events only; no metric shows them.",
     severity=Severity.LOW,
     level=Level.MANDATORY_IN_PROD,
     controls=("FSBP RDS.20",),
-    remedy="Declare aws.rds.EventSubscription for the instance with failover, failure, low storage and maintenance.",
+    remedy=f"Declare aws.rds.EventSubscription for the instance with {', '.join(EVENTS)}.",
     types=frozenset({INSTANCE, EVENT_SUBSCRIPTION}),
     check=_event_subscription,
 )

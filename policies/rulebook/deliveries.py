@@ -59,6 +59,10 @@ _RECEIVERS: Mapping[str, _Receiver] = {
 }
 
 
+#: What lets a sender in, on either side.
+_WAYS_IN = (QUEUE_POLICY, TOPIC_POLICY, PERMISSION, links.ROLE, links.ROLE_POLICY)
+
+
 def severity_of(topic: Resource) -> str | None:
     """The severity whose alarms a topic carries; None for any other topic."""
     severity = str(topic.tags.get("Severity") or "").lower()
@@ -240,6 +244,9 @@ def _taken(stack: Stack, subscription: Resource, topic: Resource) -> Iterator[st
         for receiver in receivers:
             if not lets_in(stack, receiver, _TOPICS, topic):
                 yield f"The {_RECEIVERS[token].word} {receiver.name} does not let the topic in."
+    if token and not subscription.section("redrivePolicy"):
+        word = _RECEIVERS[token].word
+        yield f"What the topic cannot hand to the {word} is lost: the subscription has no dead letters."
     if subscription.section("redrivePolicy"):
         yield from _buried(stack, subscription, "redrivePolicy", topic, _TOPICS)
 
@@ -254,7 +261,7 @@ EVENTS_ARRIVE = StackRule(
     controls=("NIST SI-4", "NIST IR-6"),
     remedy="Declare aws.cloudwatch.EventTarget in the rule's region, a role or a receiver's policy that lets it in, "
     "and a dead-letter queue whose policy lets events.amazonaws.com in.",
-    types=frozenset({EVENT_RULE, EVENT_TARGET}),
+    types=frozenset({EVENT_RULE, EVENT_TARGET, *_RECEIVERS, *_WAYS_IN}),
     check=_events,
 )
 
@@ -268,7 +275,7 @@ TOPICS_READ = StackRule(
     controls=("NIST IR-6", "NIST SI-4"),
     remedy="Declare aws.sns.TopicSubscription without a filter, and let sns.amazonaws.com in with "
     "aws.sqs.QueuePolicy or aws.lambda_.Permission.",
-    types=frozenset({TOPIC, SUBSCRIPTION}),
+    types=frozenset({TOPIC, SUBSCRIPTION, CHAT, *_RECEIVERS, *_WAYS_IN}),
     check=_topics,
 )
 

@@ -20,6 +20,9 @@ ACL_RULE = "aws:wafv2/webAclRule:WebAclRule"
 GROUP_ASSOCIATION = "aws:wafv2/webAclRuleGroupAssociation:WebAclRuleGroupAssociation"
 LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 
+#: What the bucket of an access log is named by: itself, or the policy that lets it be written.
+_LOG_PLACES = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2", "aws:s3/bucketPolicy:BucketPolicy")
+
 #: Security policies of AWS that take nothing older than TLS 1.2.
 _MODERN = re.compile(r"ELBSecurityPolicy-(?:TLS13-1-[23]|TLS-1-2|FS-1-2)-.+")
 
@@ -55,12 +58,13 @@ def _redirects(resource: Resource, prop: str, noun: str) -> Iterator[Fault]:
             yield Fault(f"The {noun} answers plain HTTP itself ({show(kind)}); it may only redirect.", resource.urn)
 
 
-def _is_application(balancer: Resource) -> bool:
+def is_application(balancer: Resource) -> bool:
+    """Whether it speaks HTTP; the provider makes one that says nothing so."""
     return balancer.section("loadBalancerType") in (None, "application")
 
 
 def _hardening(resource: Resource, context: Context) -> Iterator[str]:
-    if _is_application(resource):
+    if is_application(resource):
         if not is_true(resource.section("dropInvalidHeaderFields")):
             yield "The load balancer passes invalid headers on."
         mode = resource.section("desyncMitigationMode")
@@ -70,19 +74,24 @@ def _hardening(resource: Resource, context: Context) -> Iterator[str]:
         yield "The load balancer can be deleted: deletion protection is off."
 
 
-def _access_logs(resource: Resource, _: Context) -> Iterator[str]:
-    if resource.section("loadBalancerType") == "gateway":
-        # A gateway load balancer writes none.
-        return
-    if not is_true(resource.section("accessLogs", "enabled")) or not resource.section("accessLogs", "bucket"):
-        yield "The load balancer writes no access log."
+def _access_logs(stack: Stack) -> Iterator[Fault]:
+    def judge(balancer: Resource) -> Iterator[Fault]:
+        if balancer.section("loadBalancerType") == "gateway":
+            # A gateway load balancer writes none.
+            return
+        if not is_true(balancer.section("accessLogs", "enabled")) or not balancer.section("accessLogs", "bucket"):
+            yield Fault("The load balancer writes no access log.", balancer.urn)
+        elif not stack.referenced(balancer, "accessLogs", *_LOG_PLACES):
+            yield Fault("The load balancer writes its access log to a bucket that is not declared here.", balancer.urn)
+
+    return each(stack.of(*BALANCERS), judge)
 
 
 def _waf(stack: Stack) -> Iterator[Fault]:
     guards: dict[str, Resource] = {}
 
     def judge(resource: Resource) -> Iterator[Fault]:
-        if resource.type != DISTRIBUTION and (not _is_application(resource) or is_true(resource.section("internal"))):
+        if resource.type != DISTRIBUTION and (not is_application(resource) or is_true(resource.section("internal"))):
             return
         acls = _acls_of(stack, resource)
         guards.update((acl.urn, acl) for acl in acls)
@@ -155,7 +164,7 @@ HARDENING = ResourceRule(
     check=_hardening,
 )
 
-ACCESS_LOGS = ResourceRule(
+ACCESS_LOGS = StackRule(
     id="alb-access-logs",
     sentence="004_5ca73e3508d74ec8.txt Log Analysis Procedures: Check ALB access logs",
     title="Load balancers write an access log.",
@@ -164,7 +173,7 @@ ACCESS_LOGS = ResourceRule(
     level=Level.MANDATORY,
     controls=("FSBP ELB.5", "CIS 7.0 4.10", "NIST AU-12"),
     remedy='Set access_logs={"bucket": …, "enabled": True}.',
-    types=frozenset(BALANCERS),
+    types=frozenset({*BALANCERS, *_LOG_PLACES}),
     check=_access_logs,
 )
 

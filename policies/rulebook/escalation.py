@@ -6,16 +6,18 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
-from .bells import EVENT_RULE, is_off, takes, targets_of
+from . import asl
+from .bells import EVENT_RULE, EVENT_TARGET, is_off, takes, targets_of
 from .coverage import FUNCTION, MACHINE, QUEUE, TOPIC
 from .deliveries import CHAT as SLACK
 from .deliveries import SEVERITIES, SUBSCRIPTION, may_on, severity_of
 from .feeds import MAPPING
-from .links import ROLE, sources, targets
-from .resource import Context, Resource, Stack, is_list
+from .json_text import items, mapping, maps
+from .links import ROLE, ROLE_POLICY, sources, targets
+from .resource import Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .values import is_true_of_any, listed, number, show
 
@@ -44,17 +46,41 @@ _CLEARED = {
     },
 }
 
-_TOKEN = ".waitForTaskToken"  # noqa: S105 - a way to call a service
+#: Severity -> minutes until somebody responds; None: the next business day.
+RESPOND: Mapping[str, int | None] = {"critical": 15, "high": 60, "medium": 240, "low": None}
+
+#: Those on call.
+DUTIES = ("primary", "backup")
+
+#: Channel -> who has to be reached by its first rung. Those after it leave out nobody who was told before.
+_WANTED: Mapping[str, frozenset[str]] = {
+    "slack": frozenset(),
+    "email": frozenset({"primary"}),
+    "sms": frozenset({"primary"}),
+    "phone": frozenset({"backup"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Rung:
+    """``to``: those on call whom it reaches; ``next_minutes``: what it says until the next one."""
+
     channel: str
     minutes: float | None
+    name: str
+    next_minutes: float | None
+    to: frozenset[str]
 
 
 def _chain(stack: Stack) -> Iterator[Fault]:
-    checks: tuple[Callable[[Stack], Iterator[Fault]], ...] = (_topics, _feeding, _ending, _answering, _machines)
+    checks: tuple[Callable[[Stack], Iterator[Fault]], ...] = (
+        _topics,
+        _feeding,
+        _ending,
+        _answering,
+        _machines,
+        _agreeing,
+    )
     yield from through(checks, lambda check: check(stack))
 
 
@@ -95,7 +121,7 @@ def _starts(stack: Stack, sender: Resource, prop: str) -> bool:
 
 def _may_on_a_machine(stack: Stack, function: Resource, action: str) -> bool:
     """Whether a function may do ``action`` on a machine that calls people."""
-    machines = [machine for machine in stack.of(MACHINE) if _rungs(_definition(machine))]
+    machines = [machine for machine in stack.of(MACHINE) if _rungs_of(machine)]
     return any(
         may_on(stack, role, action, machine) for role in targets(stack, function, "role", ROLE) for machine in machines
     )
@@ -127,7 +153,7 @@ def _answering(stack: Stack) -> Iterator[Fault]:
 
 def _has_machine(stack: Stack) -> bool:
     """Without a machine that calls people there is one fault to tell, and no more."""
-    return is_true_of_any(stack.of(MACHINE), lambda machine: bool(_rungs(_definition(machine))))
+    return is_true_of_any(stack.of(MACHINE), lambda machine: bool(_rungs_of(machine)))
 
 
 def _machines(stack: Stack) -> Iterator[Fault]:
@@ -143,6 +169,8 @@ def _machines(stack: Stack) -> Iterator[Fault]:
         if rungs:
             yield from (Fault(sentence, machine.urn) for sentence in _missing(rungs, told_at_once))
             yield from (Fault(sentence, machine.urn) for sentence in _uncalled(stack, machine, definition))
+            for said in (*_climbed(definition), *_answered(definition), *_reaching(rungs)):
+                yield Fault(said, machine.urn)
             if not _can_be_stopped(definition):
                 yield Fault(
                     "The escalation goes on whatever is answered: nothing waits for an acknowledgement.", machine.urn
@@ -153,7 +181,7 @@ def _machines(stack: Stack) -> Iterator[Fault]:
 
 def _uncalled(stack: Stack, machine: Resource, definition: Mapping[str, Any]) -> Iterator[str]:
     """The functions a machine calls that are not there, or that it may not call."""
-    called = {str(name) for state in _states(definition) if (name := _called(state))}
+    called = {str(name) for _, state in asl.states(definition) if (name := _called(state))}
     for name in sorted(called):
         # An ARN may end in a version or an alias.
         names = (name, name.rpartition(":")[0])
@@ -172,10 +200,7 @@ def _is_one_of(arns: tuple[str, ...], function: Resource) -> bool:
 
 def _called(state: Mapping[str, Any]) -> Any:
     """The function that a state calls; None where it calls none or one that its input names."""
-    if not re.search(r":lambda:invoke\b", str(state.get("Resource"))):
-        return None
-    call = state.get("Parameters") or state.get("Arguments")
-    return call.get("FunctionName") if isinstance(call, Mapping) else None
+    return asl.given(state).get("FunctionName") if asl.invokes(state) else None
 
 
 def _missing(rungs: list[_Rung], told_at_once: bool) -> Iterator[str]:
@@ -191,44 +216,42 @@ def _missing(rungs: list[_Rung], told_at_once: bool) -> Iterator[str]:
 
 
 def _definition(machine: Resource) -> Mapping[str, Any]:
-    """The states as data; empty where the definition is no JSON object. Raises where it is unknown."""
-    try:
-        value = json.loads(machine.props.get("definition") or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, Mapping) else {}
+    """The states as data. Raises where it is unknown."""
+    return _read(str(machine.props.get("definition") or ""))
+
+
+def _rungs_of(machine: Resource) -> list[_Rung]:
+    """The rungs of a machine; none of one that calls nobody. Raises where it is unknown."""
+    return _rungs_in(str(machine.props.get("definition") or ""))
+
+
+# Every topic and function asks for the machines, and a definition is long.
+_read = lru_cache(maxsize=64)(asl.machine)
+
+
+@lru_cache(maxsize=64)
+def _rungs_in(text: str) -> list[_Rung]:
+    return _rungs(_read(text))
 
 
 def _rungs(definition: Mapping[str, Any]) -> list[_Rung]:
     """The calls whose payload says through which channel and how many minutes after the alarm they come."""
-    return [rung for state in _states(definition) for rung in _rung(state)]
-
-
-def _states(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """All states of a machine or a branch, and those inside them."""
-    states = machine.get("States")
-    for state in states.values() if isinstance(states, Mapping) else ():
-        if not isinstance(state, Mapping):
-            continue
-        yield state
-        for inner in _inner(state):
-            yield from _states(inner)
-
-
-def _inner(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    branches: Any = state.get("Branches")
-    candidates = [*(branches if is_list(branches) else ()), state.get("Iterator"), state.get("ItemProcessor")]
-    yield from (candidate for candidate in candidates if isinstance(candidate, Mapping))
+    return [rung for _, state in asl.states(definition) for rung in _rung(state)]
 
 
 def _rung(state: Mapping[str, Any]) -> Iterator[_Rung]:
-    call = state.get("Parameters") or state.get("Arguments")
-    payload = call.get("Payload") if isinstance(call, Mapping) else None
+    payload = asl.given(state).get("Payload")
     if not isinstance(payload, Mapping):
         return
     for holder in [payload, *payload.values()]:
         if isinstance(holder, Mapping) and holder.get("channel") in RUNGS:
-            yield _Rung(str(holder["channel"]), number(holder.get("minutes")))
+            yield _Rung(
+                str(holder["channel"]),
+                number(holder.get("minutes")),
+                str(holder.get("name")),
+                number(holder.get("next_minutes")),
+                frozenset(map(str, items(holder, "to"))),
+            )
 
 
 def _can_be_stopped(definition: Mapping[str, Any]) -> bool:
@@ -236,22 +259,220 @@ def _can_be_stopped(definition: Mapping[str, Any]) -> bool:
 
     Either every rung itself waits for it, or the rungs run beside a branch that waits and then fails, which ends both.
     """
-    calls = [state for state in _states(definition) if any(True for _ in _rung(state))]
-    if all(str(call.get("Resource")).endswith(_TOKEN) for call in calls):
+    calls = [state for _, state in asl.states(definition) if any(True for _ in _rung(state))]
+    if all(str(call.get("Resource")).endswith(asl.TOKEN) for call in calls):
         return True
-    return any(_stops_beside(state) for state in _states(definition) if state.get("Type") == "Parallel")
+    return any(_stops_beside(state) for _, state in asl.states(definition) if state.get("Type") == "Parallel")
 
 
 def _stops_beside(parallel: Mapping[str, Any]) -> bool:
-    branches = list(_inner(parallel))
+    branches = list(asl.inside(parallel))
     climbing = [branch for branch in branches if _rungs(branch)]
     waiting = [
         branch
         for branch in branches
-        if any(str(state.get("Resource")).endswith(_TOKEN) for state in _states(branch))
-        and any(state.get("Type") == "Fail" for state in _states(branch))
+        if any(str(state.get("Resource")).endswith(asl.TOKEN) for _, state in asl.states(branch))
+        and any(state.get("Type") == "Fail" for _, state in asl.states(branch))
     ]
     return any(branch is not other for branch in climbing for other in waiting)
+
+
+def _climbed(level: Mapping[str, Any]) -> Iterator[str]:
+    """The way to the rungs, and from each to those after it, whatever fails."""
+    known = {name: one for name, one in mapping(level, "States").items() if isinstance(one, Mapping)}
+    climbing = {name: rungs for name, state in known.items() if (rungs := _rungs({"States": {name: state}}))}
+    if not climbing:
+        return
+    start = str(level.get("StartAt"))
+    if start in known and not climbing.keys() & asl.reached(level, start, failing=False):
+        yield "Nobody is called unless something fails first: no way leads from the start to the rungs."
+    for name in sorted(known.keys() - climbing.keys()):
+        yield from _lost_before(level, name, known[name], frozenset(climbing))
+    for name, own in sorted(climbing.items()):
+        latest = max(rung.minutes or 0 for rung in own)
+        later = {one for one, rungs in climbing.items() if min(rung.minutes or 0 for rung in rungs) > latest}
+        for after in dict.fromkeys(asl.after(known[name])):
+            if later - asl.reached(level, after):
+                yield f"From state {name} by {after} the escalation does not come to every rung after it."
+    for name in climbing:
+        for inner in asl.inside(known[name]):
+            yield from _climbed(inner)
+
+
+def _lost_before(
+    level: Mapping[str, Any], name: str, state: Mapping[str, Any], climbing: frozenset[str]
+) -> Iterator[str]:
+    """Where a state fails that comes before the rungs, people are called all the same."""
+    ways = list(asl.after(state, failing=False))
+    if climbing & asl.reached(level, *ways):
+        for after in asl.after(state):
+            if after not in ways and not climbing & asl.reached(level, after):
+                yield f"Where state {name} fails, nobody is called: {after} leads to no rung."
+
+
+def _answered(definition: Mapping[str, Any]) -> Iterator[str]:
+    """What a branch beside the rungs ends with is told apart where the machine goes on."""
+    for name, parallel in asl.states(definition):
+        branches = list(asl.inside(parallel))
+        if not any(_rungs(branch) for branch in branches):
+            continue
+        caught = {str(error) for catch in maps(parallel, "Catch") for error in items(catch, "ErrorEquals")}
+        if asl.ALL not in caught:
+            yield f"An error in state {name} ends the escalation: it does not catch {asl.ALL}."
+        for end, state in (found for branch in branches for found in asl.states(branch)):
+            if state.get("Type") == "Fail" and str(state.get("Error")) not in caught:
+                yield f"State {name} does not catch the end {end} by its error, so it counts as broken."
+
+
+def _reaching(rungs: list[_Rung]) -> Iterator[str]:
+    """Each rung reaches somebody and says when the next one comes."""
+    told: set[str] = set()
+    ordered = sorted((rung for rung in rungs if rung.minutes is not None), key=lambda rung: rung.minutes or 0)
+    channels: set[str] = set()
+    for rung, after in zip(ordered, [*ordered[1:], None], strict=True):
+        pause = (after.minutes or 0) - (rung.minutes or 0) if after else 0
+        if rung.next_minutes is not None and rung.next_minutes != pause:
+            yield (
+                f"Rung {rung.name} says that the next one comes in {show(rung.next_minutes)} minutes; it comes in "
+                f"{show(pause)}."
+            )
+        wanted = told if rung.channel in channels else _WANTED[rung.channel] & _known_duties(rungs)
+        missing = sorted(wanted - rung.to)
+        if missing:
+            yield f"Rung {rung.name} leaves out {listed(missing)}."
+        told |= rung.to
+        channels.add(rung.channel)
+
+
+def _known_duties(rungs: list[_Rung]) -> frozenset[str]:
+    """Those on call, as the machine names them; none where its rungs name nobody."""
+    return frozenset(DUTIES) if any(rung.to for rung in rungs) else frozenset()
+
+
+def _agreeing(stack: Stack) -> Iterator[Fault]:
+    """What starts the machine has its times, and those of the run book, in its environment."""
+    machines = [machine for machine in stack.of(MACHINE) if _rungs_of(machine)]
+
+    def judge(function: Resource) -> Iterator[Fault]:
+        started = function.section("environment", "variables", "MACHINE_ARN")
+        for machine in machines if started else ():
+            if started == machine.section("arn"):
+                definition = _definition(machine)
+                for said in (
+                    *_moments(function, definition),
+                    *_followed(function, definition),
+                    *_respond(function),
+                    *_topics_known(stack, function),
+                ):
+                    yield Fault(said, function.urn)
+
+    yield from each(stack.of(FUNCTION), judge)
+    yield from each(stack.of(FUNCTION), _on_call)
+    yield from _one_table(stack)
+    yield from _answers_counted(stack)
+
+
+def _variable(function: Resource, name: str) -> Any:
+    """A variable that holds JSON; None where there is none."""
+    try:
+        return json.loads(str(function.section("environment", "variables", name)))
+    except ValueError:
+        return None
+
+
+def _moments(function: Resource, definition: Mapping[str, Any]) -> Iterator[str]:
+    known = {str(one.get("name")): number(one.get("minutes")) for one in maps({"": _variable(function, "RUNGS")}, "")}
+    for rung in _rungs(definition) if known else ():
+        if rung.name not in known:
+            yield f"The function gives rung {rung.name} no time, so the escalation breaks off there."
+        elif known[rung.name] != rung.minutes:
+            yield (
+                f"The function has rung {rung.name} wait {show(known[rung.name])} minutes, and the machine says "
+                f"{show(rung.minutes)}."
+            )
+
+
+def _followed(function: Resource, definition: Mapping[str, Any]) -> Iterator[str]:
+    hours = number(function.section("environment", "variables", "ACKNOWLEDGED_HOURS"))
+    for name, state in asl.states(definition):
+        seconds = number(state.get("TimeoutSeconds"))
+        waits = str(state.get("Resource")).endswith(asl.TOKEN)
+        if waits and hours is not None and seconds not in (None, hours * 3600):
+            yield f"State {name} waits {show(seconds)} seconds, and the function counts on {show(hours)} hours."
+
+
+def _respond(function: Resource) -> Iterator[str]:
+    given = _variable(function, "RESPOND_MINUTES")
+    if not isinstance(given, Mapping):
+        return
+    for severity, most in RESPOND.items():
+        minutes = number(given.get(severity))
+        if severity not in given:
+            yield f"The function knows no response time for {severity} alarms."
+        elif most is not None and (minutes is None or minutes > most):
+            yield f"The function allows {show(minutes)} minutes to respond to {severity} alarms; {most} are the most."
+
+
+def _topics_known(stack: Stack, function: Resource) -> Iterator[str]:
+    given = _variable(function, "TOPICS")
+    if not isinstance(given, Mapping):
+        return
+    for topic in stack.of(TOPIC):
+        severity = severity_of(topic)
+        if severity and given.get(topic.section("arn")) != severity:
+            yield f"The function does not know the topic {topic.name} as that of {severity} alarms, and buries them."
+
+
+def _on_call(function: Resource) -> Iterator[Fault]:
+    roster = _variable(function, "ROSTER")
+    order = {str(one) for one in items(mapping(roster, "rotation"), "order")}
+    strangers = sorted(order - set(mapping(roster, "contacts")))
+    if strangers:
+        yield Fault(f"The function has no contact of {listed(strangers)}, who is on call.", function.urn)
+    if mapping(roster, "rotation") and len(order) < len(DUTIES):
+        yield Fault("Too few are on call: a primary and a backup take turns.", function.urn)
+
+
+def _one_table(stack: Stack) -> Iterator[Fault]:
+    """Functions of one table have one value of each variable that they share."""
+    shared: dict[tuple[str, str], tuple[Resource, Any]] = {}
+
+    def judge(function: Resource) -> Iterator[Fault]:
+        variables = function.section("environment", "variables")
+        table = variables.get("TABLE") if isinstance(variables, Mapping) else None
+        for name in sorted(variables) if table else ():
+            first, value = shared.setdefault((str(table), name), (function, variables[name]))
+            if variables[name] != value:
+                yield Fault(
+                    f"{name} is {show(variables[name])} here and {show(value)} in function {first.name}, which shares "
+                    "its table.",
+                    function.urn,
+                )
+
+    yield from each(stack.of(FUNCTION), judge)
+
+
+def _answers_counted(stack: Stack) -> Iterator[Fault]:
+    """Whoever may be on call can answer: what takes answers knows the people of the roster beside it."""
+    on_call: dict[str, set[str]] = {}
+
+    def note(function: Resource) -> Iterator[Fault]:
+        people = mapping(_variable(function, "ROSTER"), "contacts")
+        if people:
+            on_call.setdefault(str(function.section("environment", "variables", "TABLE")), set()).update(people)
+        return iter(())
+
+    def judge(function: Resource) -> Iterator[Fault]:
+        known = _variable(function, "CONTACTS")
+        table = str(function.section("environment", "variables", "TABLE"))
+        missing = sorted(on_call.get(table, set()) - set(known if isinstance(known, Mapping) else ()))
+        if known is not None and missing:
+            yield Fault(
+                f"The function does not take the answer of {listed(missing)}, who may be on call.", function.urn
+            )
+
+    yield from each(stack.of(FUNCTION), note)
+    yield from each(stack.of(FUNCTION), judge)
 
 
 # Contacts
@@ -293,7 +514,9 @@ ESCALATION_CHAIN = StackRule(
     level=Level.MANDATORY,
     controls=("NIST IR-4", "NIST IR-6"),
     remedy="Declare the escalation with all its rungs, and hand it the topic of each severity.",
-    types=frozenset({TOPIC, SUBSCRIPTION, MACHINE, SLACK}),
+    types=frozenset(
+        {TOPIC, SUBSCRIPTION, MACHINE, SLACK, EVENT_RULE, EVENT_TARGET, FUNCTION, MAPPING, QUEUE, ROLE, ROLE_POLICY}
+    ),
     check=_chain,
 )
 

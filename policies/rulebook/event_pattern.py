@@ -30,7 +30,27 @@ def read(text: str) -> Mapping[str, Any]:
         raise EventPatternError("it is no JSON") from None
     if not isinstance(pattern, dict) or not pattern:
         raise EventPatternError("it is no JSON object with a field")
+    _check(pattern, "")
     return pattern
+
+
+def _check(pattern: Mapping[str, Any], where: str) -> None:
+    """Raises EventPatternError where EventBridge would refuse a part."""
+    for field, wanted in pattern.items():
+        at = f"{where}{field}"
+        if isinstance(wanted, Mapping):
+            if not wanted:
+                raise EventPatternError(f"{at} names no field")
+            _check(wanted, f"{at}.")
+        elif not is_list(wanted):
+            raise EventPatternError("a field lists no values; they stand in brackets")
+        elif not wanted:
+            raise EventPatternError(f"{at} lists no values, and an empty list is refused")
+        for option in wanted if is_list(wanted) else ():
+            if field == "$or" and isinstance(option, Mapping):
+                _check(option, where)
+            elif isinstance(option, Mapping) and any(operand in ([], {}) for operand in (option or {"": []}).values()):
+                raise EventPatternError(f"{at} compares with nothing")
 
 
 def passes(pattern: Mapping[str, Any], event: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
 
@@ -17,6 +19,8 @@ from .values import is_false, is_true_of_any
 
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
+
+_PARAMETER = "aws:ssm/parameter:Parameter"
 
 _POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
 
@@ -47,6 +51,41 @@ def _may_write(namespace: str, policy: Resource) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """What agents collect: namespace -> metrics, and the parameters that may hold more of it."""
+
+    metrics: Mapping[str, frozenset[str]]
+    unknown: tuple[Resource, ...]
+
+
+def _collected(stack: Stack) -> _Collected:
+    found: dict[str, set[str]] = {}
+    unknown = []
+    for parameter in stack.of(_PARAMETER):
+        try:
+            body = json.loads(str(parameter.section("insecureValue")))
+        except UnknownValueError:
+            unknown.append(parameter)
+            continue
+        except ValueError:
+            continue
+        metrics = body.get("metrics") if isinstance(body, dict) else None
+        plugins = metrics.get("metrics_collected") if isinstance(metrics, dict) else None
+        if isinstance(metrics, dict) and isinstance(plugins, dict):
+            names = found.setdefault(str(metrics.get("namespace") or "CWAgent"), set())
+            names.update(name for plugin, given in plugins.items() for name in _measured(plugin, given))
+    return _Collected({namespace: frozenset(names) for namespace, names in found.items()}, tuple(unknown))
+
+
+def _measured(plugin: str, given: Any) -> Iterator[str]:
+    """The names that the agent gives to a plug-in's measurements (CloudWatch User Guide, "metrics section")."""
+    for one in (given.get("measurement") or ()) if isinstance(given, dict) else ():
+        name = str(one.get("rename") or one.get("name")) if isinstance(one, dict) else str(one)
+        yield name
+        yield f"{plugin}_{name}"
+
+
 def _fed(stack: Stack) -> Iterator[Fault]:
     counted = {
         (
@@ -56,8 +95,15 @@ def _fed(stack: Stack) -> Iterator[Fault]:
         for counter in stack.of(FILTER)
     }
 
+    collected = stack.shared(_collected)
+
     def judge(alarm: Resource) -> Iterator[Fault]:
         for namespace, name in _metrics(alarm):
+            if name not in collected.metrics.get(namespace, {name}):
+                for parameter in collected.unknown:
+                    # Raises: it may be the one that collects it.
+                    parameter.section("insecureValue")
+                yield Fault(f"No agent collects {name} in {namespace}, so the alarm waits for ever.", alarm.urn)
             if namespace.startswith(_WRITTEN_BY_AWS) or (namespace, name) in counted:
                 continue
             if not is_true_of_any(stack.of(*_POLICIES), partial(_may_write, namespace)):
@@ -161,7 +207,7 @@ ALARM_FED = StackRule(
     level=Level.MANDATORY,
     controls=("NIST SI-4",),
     remedy="Declare aws.cloudwatch.LogMetricFilter with that metric, or allow its namespace to whoever writes it.",
-    types=frozenset({ALARM, FILTER}),
+    types=frozenset({ALARM, FILTER, _PARAMETER, *_POLICIES}),
     check=_fed,
 )
 
@@ -174,7 +220,7 @@ ALARM_WATCHES = StackRule(
     level=Level.MANDATORY,
     controls=("NIST SI-4",),
     remedy="Take the dimension from the resource that is watched; delete the alarm of one that is gone.",
-    types=frozenset({ALARM}),
+    types=frozenset({ALARM, *(token for subject in _SUBJECTS.values() for token in subject.types)}),
     check=_watched,
 )
 
@@ -187,7 +233,7 @@ MESSAGES_READ = StackRule(
     level=Level.MANDATORY,
     controls=("NIST IR-6",),
     remedy="Declare aws.lambda_.EventSourceMapping from the queue to the function, and let the function's role read.",
-    types=frozenset({SUBSCRIPTION, QUEUE, MAPPING}),
+    types=frozenset({SUBSCRIPTION, QUEUE, MAPPING, FUNCTION, links.ROLE, links.ROLE_POLICY}),
     check=_read,
 )
 

@@ -205,6 +205,14 @@ class Entry:
     def concerns(self, protocol: str, version: int) -> bool:
         return self.cidr.version == version and self.protocol in ("all", protocol)
 
+    def holds(self, traffic: Traffic) -> bool:
+        """Whether it speaks of all of ``traffic``."""
+        return (
+            self.ports.common(traffic.ports) == traffic.ports
+            and self.concerns(traffic.protocol, traffic.network.version)
+            and within(traffic.network, self.cidr)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredEntry:
@@ -333,6 +341,12 @@ def on_the_internet(cidr: Network) -> tuple[Network, ...]:
     for private in _NOT_ON_THE_INTERNET[cidr.version]:
         left = tuple(rest for part in left for rest in _outside(part, private))
     return left
+
+
+@lru_cache(maxsize=4096)
+def is_on_the_internet(cidr: Network) -> bool:
+    """Whether the internet routes some of ``cidr``."""
+    return bool(on_the_internet(cidr))
 
 
 def _outside(part: Network, private: Network) -> tuple[Network, ...]:

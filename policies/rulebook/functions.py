@@ -9,7 +9,7 @@ from . import documents
 from .coverage import FUNCTION
 from .firewall import is_set
 from .leaks import all_leaks, is_secret_name
-from .links import sources
+from .links import ROLE, can, sources, targets
 from .resource import SECRET, Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .values import is_true_of_any, number, show
@@ -29,6 +29,11 @@ _OLDEST: Mapping[str, tuple[int, ...]] = {
 _RUNTIME = re.compile(r"([a-z]+)(\d+(?:\.\d+)*)(?:\.x)?")
 #: For programs that bring all they need but the operating system.
 _BARE = "provided.al2023"
+
+_SIDES = {"subnetIds": "subnet", "securityGroupIds": "security group"}
+
+#: A person's address beside others, or a number in the form of E.164, within JSON.
+_PERSONAL = re.compile(r"\"[^\"@\s]+@[^\"@\s]+\"|\"\+[1-9][0-9]{7,14}\"")
 
 #: A bucket's ARN names no account, so the ARN alone lets in whoever has a bucket of that name later.
 _WITHOUT_ACCOUNT = ("s3.amazonaws.com",)
@@ -114,6 +119,40 @@ def _keeps_failures(stack: Stack, function: Resource) -> bool:
     )
 
 
+def _reaches(stack: Stack) -> Iterator[Fault]:
+    def judge(function: Resource) -> Iterator[Fault]:
+        roles = targets(stack, function, "role", ROLE)
+        joins = any(
+            can(stack, role, ("AWSLambdaVPCAccessExecutionRole",), "ec2:CreateNetworkInterface") for role in roles
+        )
+        sides = {word: function.items("vpcConfig", key) for key, word in _SIDES.items()}
+        missing = [word for word, given in sides.items() if not given]
+        if missing and (joins or len(missing) < len(sides)):
+            yield Fault(
+                f"The function stands in no network, though its role may join one: it has no {missing[0]}.",
+                function.urn,
+            )
+        elif len(sides["subnet"]) == 1:
+            yield Fault("The function is gone with one zone: it stands in one subnet.", function.urn)
+
+    return each(stack.of(FUNCTION), judge)
+
+
+def _personal(function: Resource, _: Context) -> Iterator[str]:
+    variables = function.section("environment", "variables")
+    if function.section("kmsKeyArn") or not isinstance(variables, Mapping):
+        return
+
+    def judge(name: str) -> Iterator[str]:
+        if _PERSONAL.search(str(variables[name])):
+            yield (
+                f"The function's variable {name} holds people's addresses or numbers, and no key of the project "
+                "encrypts it."
+            )
+
+    yield from through(sorted(variables), judge)
+
+
 RUNTIME = ResourceRule(
     id="lambda-runtime",
     sentence="001_62c8c82a6a764433.txt §3: patch the application and its dependencies",
@@ -166,4 +205,30 @@ NOTHING_LOST = StackRule(
     check=_nothing_lost,
 )
 
-RULES: tuple[Rule, ...] = (RUNTIME, NOT_PUBLIC, NO_SECRET_ENV, NOTHING_LOST)
+IN_NETWORK = StackRule(
+    id="lambda-in-network",
+    sentence="000_b5883a9168e66709.txt §1: To access the infrastructure, connect to the Bastion server first using SSH",
+    title="A function whose role may join the network stands in it, in two subnets or more.",
+    why="Outside of the network it reaches no database, and in one zone it is gone with that zone.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("FSBP Lambda.5", "NIST SC-7"),
+    remedy="Set vpc_config with subnet_ids of two zones and security_group_ids, or take the rights from the role.",
+    types=frozenset({FUNCTION, ROLE}),
+    check=_reaches,
+)
+
+PERSONAL = ResourceRule(
+    id="lambda-personal-encrypted",
+    sentence="003_720b7a256857bf84.txt Backups: Never commit `.env` or other sensitive config files",
+    title="Where a function's environment holds people's addresses or numbers, a key of the project encrypts it.",
+    why="Under the key of AWS, everybody who may look at the function reads them.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("Checkov CKV_AWS_173", "NIST SC-28"),
+    remedy="Set kms_key_arn to the component's key, and let the function's role decrypt with it.",
+    types=frozenset({FUNCTION}),
+    check=_personal,
+)
+
+RULES: tuple[Rule, ...] = (RUNTIME, NOT_PUBLIC, NO_SECRET_ENV, NOTHING_LOST, IN_NETWORK, PERSONAL)

@@ -71,7 +71,8 @@ def _tags(resource: Resource) -> Mapping[str, Any]:
 
 
 def _protected(resource: Resource, context: Context) -> Iterator[str]:
-    if context.environment == "prod" and not resource.protect and not resource.retain_on_delete:
+    # A development stack is made to be thrown away.
+    if context.environment != "dev" and not resource.protect and not resource.retain_on_delete:
         yield "A destroy would take the resource along: it is neither protected nor retained."
 
 
@@ -101,7 +102,7 @@ TAGGED = ResourceRule(
 PROTECTED = ResourceRule(
     id="gov-protect-stateful",
     sentence="002_3d1abe7e242e6afd.txt §10: Change request process",
-    title="What holds data or keys in prod is protected from a destroy.",
+    title="What holds data or keys is protected from a destroy, but for development.",
     why="Pulumi deletes what leaves the program; for data there is no way back.",
     severity=Severity.HIGH,
     level=Level.MANDATORY_IN_PROD,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from . import documents
+from . import documents, senders
 from .documents import Condition, Statement
 from .resource import Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
@@ -42,15 +42,6 @@ _GRANTS = _POLICIES | {ROLE}
 #: AWS's managed policies that are as good as an administrator's.
 ADMIN_POLICIES = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess")
 
-#: Services that send ``aws:SourceAccount`` when they take a role: without the condition a stranger's use of the
-#: service could take it too. EC2 and Lambda do not send it.
-DEPUTIES = (
-    "backup.amazonaws.com",
-    "monitoring.rds.amazonaws.com",
-    "scheduler.amazonaws.com",
-    "vpc-flow-logs.amazonaws.com",
-)
-
 #: Actions that stop or start something; on everything they are allowed by tag only.
 _POWER = (
     "autoscaling:UpdateAutoScalingGroup",
@@ -65,9 +56,22 @@ _POWER = (
 #: Condition keys that look at the tags of what is acted on.
 _TAG_KEYS = ("aws:resourcetag/", "ec2:resourcetag/", "rds:db-tag/", "autoscaling:resourcetag/")
 
+#: Tags that everything of a stack has, so that they pick nothing out of it.
+_OWNERS = ("/project", "/environment")
+
 _PASSING = "iam:PassRole"
 
-_ACCOUNT = re.compile(r"\d{12}")
+#: What a trust policy may allow (IAM refuses actions of other services in one), in lower case.
+_TAKING = frozenset(
+    {
+        "sts:assumerole",
+        "sts:assumerolewithsaml",
+        "sts:assumerolewithwebidentity",
+        "sts:setcontext",
+        "sts:setsourceidentity",
+        "sts:tagsession",
+    }
+)
 
 _LEAST_LENGTH, _LEAST_REUSE = 14, 24
 
@@ -160,12 +164,12 @@ def _wide_statement(statement: Statement) -> Iterator[str]:
             yield f"allows {what} on {_where(statement)}."
         return
     wide = [action for action in statement.actions if _is_of_service(action)]
-    if wide and _reaches_all(statement):
+    if wide:
         yield f"allows {listed(wide)} on {_where(statement)}."
     rest = [action for action in statement.actions if action not in wide]
     power = [one for one in _POWER if any(documents.matches(action, one, ignore_case=True) for action in rest)]
     if power and _names_no_resource(statement) and not any(_looks_at_tags(one) for one in statement.conditions):
-        yield f"allows {listed(power)} on whatever there is, without a condition on its tags."
+        yield f"allows {listed(power)} on whatever there is, without a condition on a tag that picks it out."
 
 
 def _names_no_resource(statement: Statement) -> bool:
@@ -174,7 +178,7 @@ def _names_no_resource(statement: Statement) -> bool:
 
 
 def _looks_at_tags(condition: Condition) -> bool:
-    return condition.key.startswith(_TAG_KEYS) and _demands(condition)
+    return condition.key.startswith(_TAG_KEYS) and not condition.key.endswith(_OWNERS) and _demands(condition)
 
 
 def _demands(condition: Condition) -> bool:
@@ -215,20 +219,19 @@ def _trust(resource: Resource, _: Context) -> Iterator[str]:
             continue
         if statement.is_for_anyone:
             yield "The trust policy lets anyone take the role."
+        if statement.not_actions or any(action.lower() not in _TAKING for action in statement.actions):
+            yield "The trust policy allows more than to take the role."
         for service in statement.services():
-            if service.lower() in DEPUTIES and not any(_names_account(one) for one in statement.conditions):
+            wanted = senders.missing(statement, senders.TRUSTED.get(service.lower(), ()))
+            if wanted:
                 yield (
-                    f"The trust policy lets {service} take the role on any account's behalf: no condition on "
-                    "aws:SourceAccount."
+                    f"The trust policy lets {service} take the role on {_ANYBODY[wanted]} behalf: no condition on "
+                    f"{wanted}."
                 )
 
 
-def _names_account(condition: Condition) -> bool:
-    return (
-        condition.key in ("aws:sourceaccount", "aws:sourcearn")
-        and documents.is_scoping(condition)
-        and all(_ACCOUNT.search(value) for value in condition.values)
-    )
+#: What a lost condition opens the role to.
+_ANYBODY = {senders.ACCOUNT: "any account's", senders.ARN: "any resource's"}
 
 
 def _no_users(resource: Resource, _: Context) -> Iterator[str]:
@@ -271,7 +274,7 @@ NO_ADMIN = ResourceRule(
 NO_SERVICE_WILDCARD = ResourceRule(
     id="iam-no-service-wildcard",
     sentence="003_720b7a256857bf84.txt Resource Scaling & Cost Management: permission to assume role and invoke lambda",
-    title="No policy allows a whole service everywhere; what stops and starts is chosen by tag.",
+    title="No policy allows a whole service; what stops and starts is chosen by tag.",
     why="A whole service contains actions that delete, share or take over, and new ones every month.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
@@ -297,12 +300,13 @@ PASS_ROLE_SCOPED = ResourceRule(
 TRUST_SCOPED = ResourceRule(
     id="iam-trust-scoped",
     sentence="002_3d1abe7e242e6afd.txt §2: IAM role assignments and rotations",
-    title="No role can be taken by anyone, nor by a service on a stranger's behalf.",
+    title="No role can be taken by anyone, nor by a service on a stranger's behalf or for another resource.",
     why="A trust without an account is an open door: the stranger needs to know the role's name only.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("CIS 7.0 2.21", "NIST AC-3"),
-    remedy="Name the principals; add StringEquals aws:SourceAccount for scheduler, backup, flow logs and monitoring.",
+    remedy="Name the principals and sts:AssumeRole; give components.iam.trust the account_id and, where the service "
+    "sends it, the source_arn.",
     types=frozenset({ROLE}),
     check=_trust,
 )

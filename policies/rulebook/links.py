@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
 
 from . import documents
-from .resource import Resource, Stack, is_list
+from .resource import Resource, Stack, is_list, is_mapping
 from .values import either, is_true_of_any
 
 ROLE = "aws:iam/role:Role"
@@ -28,6 +28,21 @@ def targets(stack: Stack, resource: Resource, prop: str, *types: str) -> tuple[R
     A dependency alone is not enough where the value is known: it must carry the target's id, ARN or name. A literal
     such as ``default.postgres17`` therefore points to nothing that the stack declares.
     """
+    if stack.by_urn.get(resource.urn) is not resource:
+        return _targets(stack, resource, prop, types)
+    found = stack.shared(_found_before)
+    key = (resource.urn, prop, types)
+    if key not in found:
+        found[key] = _targets(stack, resource, prop, types)
+    return found[key]
+
+
+def _found_before(_stack: Stack) -> dict[tuple[str, str, tuple[str, ...]], tuple[Resource, ...]]:
+    """What ``targets`` found, by URN, property and types: rules ask the same of each pair of resources."""
+    return {}
+
+
+def _targets(stack: Stack, resource: Resource, prop: str, types: tuple[str, ...]) -> tuple[Resource, ...]:
     found = stack.referenced(resource, prop, *types)
     values = list(_leaves(resource, prop))
     if None in values:
@@ -145,17 +160,19 @@ def _policies_of(stack: Stack, role: Resource) -> Iterator[tuple[Resource, tuple
 
 def _leaves(resource: Resource, prop: str) -> Iterator[str | None]:
     """The texts in a property; None for each that is unknown."""
-    steps: list[tuple[Any, Any]] = [(resource.props, prop)] if prop in set(resource.props) else []
+    steps: list[tuple[Any, Any]] = [(resource.props, prop)]
     while steps:
         holder, key = steps.pop()
         try:
             value = holder[key]
+        except KeyError:
+            continue
         except UnknownValueError:
             yield None
             continue
         if isinstance(value, str):
             yield value
-        elif isinstance(value, Mapping):
+        elif is_mapping(value):
             steps.extend((value, inner) for inner in value)
         elif is_list(value):
             steps.extend((value, index) for index in range(len(value)))

@@ -1,4 +1,4 @@
-"""Rule for where logs go: into groups that the stack declares, with their retention and their key."""
+"""Rules for where logs go, into groups that the stack declares, and for how long these keep them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from . import links
 from .coverage import DATABASE, FUNCTION, MACHINE, WORKSPACE
-from .resource import Resource, Stack
-from .rule import Fault, Level, Rule, Severity, StackRule, each
-from .values import show
+from .resource import Context, Resource, Stack
+from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each
+from .values import number, show
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
@@ -61,6 +61,30 @@ def _names_a_group(writer: Resource) -> bool:
             return any(":log-group:" in str(arn) for arn in writer.items(_DESTINATIONS[writer.type]))
 
 
+#: Days that CloudWatch can keep logs for.
+_TERMS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180),
+    *(365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+
+_YEAR = 365
+
+
+def _kept(group: Resource, context: Context) -> Iterator[str]:
+    days = number(group.section("retentionInDays"))
+    if not days:
+        # Logs are then kept for ever, which ``mon-log-retention`` tells.
+        return
+    if days not in _TERMS:
+        yield f"CloudWatch keeps no logs for {show(days)} days; the next time it knows is {_next(days)}."
+    if context.environment == "prod" and days < _YEAR:
+        yield f"The logs are kept {show(days)} days; prod keeps them {_YEAR} or more."
+
+
+def _next(days: float) -> int:
+    return next((term for term in _TERMS if term > days), _TERMS[-1])
+
+
 GROUP_DECLARED = StackRule(
     id="mon-log-group-declared",
     sentence="002_3d1abe7e242e6afd.txt §9: Record retention policies",
@@ -70,8 +94,21 @@ GROUP_DECLARED = StackRule(
     level=Level.MANDATORY,
     controls=("NIST AU-11", "NIST AU-9"),
     remedy="Declare aws.cloudwatch.LogGroup under the name that is written to, with retention_in_days and kms_key_id.",
-    types=frozenset({*_DESTINATIONS, DATABASE}),
+    types=frozenset({*_DESTINATIONS, DATABASE, GROUP}),
     check=_declared,
 )
 
-RULES: tuple[Rule, ...] = (GROUP_DECLARED,)
+KEPT = ResourceRule(
+    id="mon-log-kept",
+    sentence="002_3d1abe7e242e6afd.txt §9: Record retention policies",
+    title="Log groups are kept for a time that CloudWatch knows, those of prod for a year or more.",
+    why="What happened is asked months later, of the machines' and the database's logs as well.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("FSBP CloudWatch.16", "Checkov CKV_AWS_338", "NIST AU-11"),
+    remedy="Set retention_in_days to 365, 400, 545, 731 or one of the longer times.",
+    types=frozenset({GROUP}),
+    check=_kept,
+)
+
+RULES: tuple[Rule, ...] = (GROUP_DECLARED, KEPT)

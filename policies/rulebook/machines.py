@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from .compute import INSTANCE
-from .firewall import ANYWHERE, GROUP, GROUP_RULES, Declared, Direction, is_set, within
+from .edge import BALANCERS
+from .firewall import ANYWHERE, GROUP, GROUP_RULES, Declared, Direction, within
 from .links import TEMPLATE, sources, targets, template_of
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each, through
 from .security_groups import WEB_PORTS
 from .topology import group_rules, tag
-from .values import listed, show
+from .values import either, is_true_of_any, listed, show
 
 #: What the run book finds good enough for a page (``003_… Scheduled Maintenance``).
 _SHAPE, _IMAGE = "t3.nano", "al2023"
@@ -25,32 +27,43 @@ _GROUP_PROPS = ("vpcSecurityGroupIds", "networkInterfaces")
 def _grouped(stack: Stack) -> Iterator[Fault]:
     def judge(machine: Resource) -> Iterator[Fault]:
         if machine.type == INSTANCE:
-            if not any(_names_groups(one) for one in (machine, *template_of(stack, machine))):
+            if not is_true_of_any((machine, *template_of(stack, machine)), _names_groups):
                 yield Fault("The instance names no security group, so it gets its VPC's default one.", machine.urn)
         # One that only instances start from may leave the groups to them.
         elif not sources(stack, machine, "launchTemplate", INSTANCE) and not _names_groups(machine):
             yield Fault("The launch template names no security group, so machines get the default one.", machine.urn)
 
-    return each(stack.of(INSTANCE, TEMPLATE), judge)
+    def balancer(one: Resource) -> Iterator[Fault]:
+        kind = one.section("loadBalancerType")
+        if kind != "gateway" and not _gives(one.props, "securityGroups"):
+            then = "lets everybody in" if kind == "network" else "gets its VPC's default one"
+            yield Fault(f"The load balancer names no security group, so it {then}.", one.urn)
+
+    passes = ((stack.of(INSTANCE, TEMPLATE), judge), (stack.of(*BALANCERS), balancer))
+    return through(passes, lambda one: each(*one))
 
 
 def _names_groups(machine: Resource) -> bool:
-    """Whether a machine's own groups are named; an interface that is made elsewhere brings its own."""
+    """Whether a machine's own groups are named; an interface that is made elsewhere brings its own.
+
+    A list that is unknown as a whole may be empty; one with an unknown group names that.
+    """
+
+    def interfaces_do() -> bool:
+        found = range(len(machine.items("networkInterfaces")))
+        each_of = (machine.section("networkInterfaces", index) for index in found)
+        return bool(found) and all(_gives(one, "securityGroups", "networkInterfaceId") for one in each_of)
+
     named = ("vpcSecurityGroupIds", "securityGroups", "securityGroupNames", "primaryNetworkInterface")
-    if any(is_set(machine.props, prop) for prop in named):
-        return True
-    interfaces = range(len(machine.items("networkInterfaces")))
-    return bool(interfaces) and all(
-        any(
-            is_set(machine.section("networkInterfaces", index), prop)
-            for prop in ("securityGroups", "networkInterfaceId")
-        )
-        for index in interfaces
-    )
+    return either(lambda: _gives(machine.props, *named), interfaces_do)
 
 
-def _maintenance(stack: Stack) -> Iterator[Resource]:
-    return (one for one in stack.of(INSTANCE) if tag(one, "Role") == "maintenance")
+def _gives(bag: Mapping[str, Any], *props: str) -> bool:
+    return is_true_of_any(props, lambda prop: bool(bag.get(prop)))
+
+
+def _each_maintenance(stack: Stack, judge: Callable[[Resource], Iterable[Fault]]) -> Iterator[Fault]:
+    return each(stack.of(INSTANCE), lambda one: judge(one) if tag(one, "Role") == "maintenance" else ())
 
 
 def _shape(stack: Stack) -> Iterator[Fault]:
@@ -67,7 +80,7 @@ def _shape(stack: Stack) -> Iterator[Fault]:
                 f"The maintenance machine's image is {show(image)}; Amazon Linux 2023 is demanded.", machine.urn
             )
 
-    return each(_maintenance(stack), judge)
+    return _each_maintenance(stack, judge)
 
 
 def _exact(stack: Stack) -> Iterator[Fault]:
@@ -89,7 +102,7 @@ def _exact(stack: Stack) -> Iterator[Fault]:
                     f"Administrators in {admin} do not reach port {_SSH} of the maintenance machine.", machine.urn
                 )
 
-    return each(_maintenance(stack), judge)
+    return _each_maintenance(stack, judge)
 
 
 def _surplus(stack: Stack, written: Declared) -> Iterator[Fault]:
@@ -107,13 +120,13 @@ def _surplus(stack: Stack, written: Declared) -> Iterator[Fault]:
 HAS_GROUP = StackRule(
     id="ec2-has-security-group",
     sentence="000_b5883a9168e66709.txt §6: Ensure security groups are correctly configured",
-    title="Every machine names its security groups.",
+    title="Every machine and every load balancer names its security groups.",
     why="One that names none gets the default group, which nobody had that machine in mind for.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("FSBP EC2.2", "NIST SC-7"),
-    remedy="Set vpc_security_group_ids on the instance, or security groups in the launch template.",
-    types=frozenset({INSTANCE, TEMPLATE}),
+    remedy="Set vpc_security_group_ids on the instance, or security groups in the launch template or load balancer.",
+    types=frozenset({INSTANCE, TEMPLATE, *BALANCERS}),
     check=_grouped,
 )
 

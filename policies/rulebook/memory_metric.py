@@ -221,6 +221,6 @@ IS_FED = StackRule(
         f"Target {GROUP_TAG} with an association that installs the agent and gives it an SSM parameter, sum up by "
         f"{GROUP_DIMENSION} there, and allow cloudwatch:PutMetricData to the instances' role."
     ),
-    types=frozenset({GROUP, TEMPLATE, ASSOCIATION}),
+    types=frozenset({GROUP, TEMPLATE, ASSOCIATION, DOCUMENT, PARAMETER, SCALING_POLICY}),
     check=_is_fed,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from . import security_groups
+from . import filter_pattern, security_groups
 from .firewall import (
     ACL,
     ACL_RULE,
@@ -29,12 +30,8 @@ from .topology import (
     ACL_ASSOCIATION,
     BALANCERS,
     DATABASE_SUBNET_GROUP,
-    ENDPOINT,
-    ENDPOINT_TABLE,
-    INSTANCE,
     INTERNET_GATEWAY,
     MAIN_ASSOCIATION,
-    NAT_GATEWAY,
     ROUTE,
     SCALING_GROUP,
     SUBNET,
@@ -48,20 +45,26 @@ from .topology import (
     effective_acl,
     entries,
     internet_routes,
-    own_tables,
-    ranges,
     routes,
     subnets_of,
     tag,
-    vpc_of,
+    vpc_ranges,
 )
 from .values import listed, show
 
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
+METRIC_FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
-#: Without these a machine that has no way out can be neither patched nor reached (the last is the package mirror).
-PRIVATE_SERVICES = ("ec2messages", "s3", "ssm", "ssmmessages")
+#: Seconds in which a connection is collected before it is written, and what AWS takes where none are named.
+_PROMPT, _LATE = 60, 600
+
+#: What a flow log writes that names no fields (version 2 of the record).
+_DEFAULT_FORMAT = (
+    "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} "
+    "${bytes} ${start} ${end} ${action} ${log-status}"
+)
+_FIELD = re.compile(r"\$\{([\w-]+)\}")
 
 _ACLS = (ACL, DEFAULT_ACL)
 _PUBLIC_TIERS = ("public", "edge")
@@ -84,6 +87,9 @@ def _flow_log_faults(stack: Stack, log: Resource) -> Iterator[str]:
     recorded = log.props.get("trafficType")
     if recorded != "ALL":
         yield f"The flow log's traffic type is {show(recorded)}; ALL is expected."
+    collected = whole(log.props.get("maxAggregationInterval")) or _LATE
+    if collected != _PROMPT:
+        yield f"The flow log tells of a connection after {collected} seconds; {_PROMPT} are expected."
     kind = log.props.get("logDestinationType") or "cloud-watch-logs"
     if kind == "cloud-watch-logs":
         groups = stack.referenced(log, "logDestination", LOG_GROUP)
@@ -92,10 +98,28 @@ def _flow_log_faults(stack: Stack, log: Resource) -> Iterator[str]:
         for group in groups:
             if not whole(group.props.get("retentionInDays")):
                 yield f"The flow log goes to log group {group.name}, which sets no retention."
+            yield from _miscounted(stack, log, group)
     elif kind != "s3":
         yield f"The flow log goes to {show(kind)}; a log group or a bucket is expected."
     elif not log.props.get("logDestination"):
         yield "The flow log names no bucket."
+
+
+def _miscounted(stack: Stack, log: Resource, group: Resource) -> Iterator[str]:
+    """Metric filters that name other fields than the records have: such a filter counts nothing, or the wrong thing."""
+    fields = [name.replace("-", "_") for name in _FIELD.findall(str(log.props.get("logFormat") or _DEFAULT_FORMAT))]
+    for counter in stack.referring(group, "logGroupName", METRIC_FILTER):
+        try:
+            pattern = filter_pattern.parse(str(counter.props.get("pattern") or ""))
+        except filter_pattern.FilterPatternError:
+            continue  # ``mon-filter-counts`` says so
+        if not isinstance(pattern, filter_pattern.LinePattern):
+            continue
+        places = [*enumerate(pattern.head), *enumerate(pattern.tail, len(fields) - len(pattern.tail))]
+        named = [one.name for at, one in places if one.tests and fields[at : at + 1] != [one.name]]
+        if named or len(places) > len(fields):
+            what = listed(named) if named else f"{len(places)} fields"
+            yield f"Metric filter {counter.name} reads {what} where the flow log writes something else or nothing."
 
 
 def _custom_acl(stack: Stack) -> Iterator[Fault]:
@@ -218,7 +242,12 @@ def _several_zones(stack: Stack) -> Iterator[Fault]:
         }.get(resource.type, ("subnets", "subnetMappings"))
         zones = {str(zone) for zone in resource.items("availabilityZones")}
         for place in places:
-            zones.update(_zone(subnet) for subnet in stack.referenced(resource, place, *SUBNETS))
+            for subnet in stack.referenced(resource, place, *SUBNETS):
+                zone = _zone(subnet)
+                zones.add(zone or _UNNAMED)
+                if not zone:
+                    sentence = f"Subnet {subnet.name} names no zone, so AWS may put it where another one is."
+                    yield Fault(sentence, resource.urn)
         if len(zones) < 2:
             spans = f"in zone {zones.pop()} only" if zones else "in no zone that this stack knows"
             yield Fault(
@@ -231,8 +260,12 @@ def _several_zones(stack: Stack) -> Iterator[Fault]:
 _SPANNING = {SCALING_GROUP: "The Auto Scaling group", DATABASE_SUBNET_GROUP: "The database's subnet group"}
 
 
+_UNNAMED = "of AWS's choice"
+
+
 def _zone(subnet: Resource) -> str:
-    return str(subnet.props.get("availabilityZone") or subnet.props.get("availabilityZoneId") or "of AWS's choice")
+    """The zone that a subnet names, empty where it leaves that to AWS."""
+    return str(subnet.props.get("availabilityZone") or subnet.props.get("availabilityZoneId") or "")
 
 
 def _database_acl_inside(stack: Stack) -> Iterator[Fault]:
@@ -240,8 +273,7 @@ def _database_acl_inside(stack: Stack) -> Iterator[Fault]:
 
     def judge(group: Resource) -> Iterator[Fault]:
         for subnet in stack.referenced(group, "subnetIds", *SUBNETS):
-            vpc = vpc_of(stack, subnet)
-            own = [network for part in _parts(stack, vpc) for network in ranges(part)] if vpc else []
+            own = vpc_ranges(stack, subnet)
             if not acls_of(stack, subnet):
                 continue  # ``net-nacl-custom-per-subnet`` says so
             acl = effective_acl(stack, subnet)
@@ -255,50 +287,6 @@ def _database_acl_inside(stack: Stack) -> Iterator[Fault]:
                         yield Fault(sentence, line.urn or group.urn)
 
     return each(stack.of(DATABASE_SUBNET_GROUP), judge)
-
-
-def _parts(stack: Stack, vpc: Resource) -> tuple[Resource, ...]:
-    """What gives a VPC its ranges: itself and those added to it."""
-    return (vpc, *stack.referring(vpc, "vpcId", VPC_RANGE))
-
-
-def _private_endpoints(stack: Stack) -> Iterator[Fault]:
-    def judge(subnet: Resource) -> Iterator[Fault]:
-        if any(route.kind in ("internet", "nat") for route in routes(stack, subnet)):
-            return
-        missing = [service for service in PRIVATE_SERVICES if not _has_endpoint(stack, subnet, service)]
-        if missing:
-            yield Fault(f"The subnet's machines have no way to {listed(missing)}: no endpoint and no NAT.", subnet.urn)
-
-    homes = {
-        subnet.urn: subnet
-        for token, place in ((INSTANCE, "subnetId"), (SCALING_GROUP, "vpcZoneIdentifiers"))
-        for machine in stack.of(token)
-        for subnet in stack.referenced(machine, place, *SUBNETS)
-    }
-    return each(homes.values(), judge)
-
-
-def _has_endpoint(stack: Stack, subnet: Resource, service: str) -> bool:
-    vpc = vpc_of(stack, subnet)
-    for endpoint in stack.referring(vpc, "vpcId", ENDPOINT) if vpc else ():
-        if str(endpoint.props.get("serviceName") or "").rpartition(".")[2] != service:
-            continue
-        if endpoint.props.get("vpcEndpointType") == "Interface":
-            # Without private DNS the service's usual name still leads to the internet. S3 has names of its own.
-            if is_true(endpoint.props.get("privateDnsEnabled")) or service == "s3":
-                return True
-        elif _reaches(stack, endpoint, subnet):
-            return True
-    return False
-
-
-def _reaches(stack: Stack, gateway: Resource, subnet: Resource) -> bool:
-    """Whether a gateway endpoint is in the subnet's route table."""
-    tables = {table.urn for table in stack.referenced(gateway, "routeTableIds", TABLE)}
-    for association in stack.referring(gateway, "vpcEndpointId", ENDPOINT_TABLE):
-        tables.update(table.urn for table in stack.referenced(association, "routeTableId", TABLE))
-    return any(table.urn in tables for table in own_tables(stack, subnet))
 
 
 def _disjoint_ranges(stack: Stack) -> Iterator[Fault]:
@@ -321,13 +309,15 @@ def _disjoint_ranges(stack: Stack) -> Iterator[Fault]:
 FLOW_LOGS = StackRule(
     id="net-flow-logs",
     sentence="004_5ca73e3508d74ec8.txt Infrastructure Logs: VPC Flow Logs analysis",
-    title="Each VPC records all its traffic to a log group with a retention, or to a bucket.",
+    title="Each VPC records all its traffic within a minute, to a bucket or to a log group with a retention, in the "
+    "fields that metric filters name.",
     why="Without it nobody can tell afterwards who talked to whom.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("CIS 5.0 3.7", "CIS 7.0 4.7", "FSBP EC2.6", "NIST AU-12"),
-    remedy='Declare aws.ec2.FlowLog with traffic_type="ALL" and a log group that sets retention_in_days.',
-    types=frozenset({*VPCS, FLOW_LOG, LOG_GROUP}),
+    remedy='Declare aws.ec2.FlowLog with traffic_type="ALL", max_aggregation_interval=60, a log_format with the fields '
+    "of the filters, and a log group that sets retention_in_days.",
+    types=frozenset({*VPCS, FLOW_LOG, LOG_GROUP, METRIC_FILTER}),
     check=_flow_logs,
 )
 
@@ -411,19 +401,6 @@ SEVERAL_ZONES = StackRule(
     check=_several_zones,
 )
 
-PRIVATE_ENDPOINTS = StackRule(
-    id="net-private-endpoints",
-    sentence="001_62c8c82a6a764433.txt §3: AWS Systems Manager: For automating the patching process",
-    title="Private machines reach Systems Manager and S3 through endpoints, or have a NAT gateway.",
-    why="A machine that reaches neither is never patched and cannot be entered by Session Manager.",
-    severity=Severity.LOW,
-    level=Level.ADVISORY,
-    controls=("CIS 7.0 6.8", "FSBP EC2.10"),
-    remedy="Declare the interface endpoints with private DNS and the S3 gateway endpoint in the subnet's route table.",
-    types=frozenset({ENDPOINT, ENDPOINT_TABLE, INSTANCE, SCALING_GROUP, *SUBNETS, TABLE, ROUTE, NAT_GATEWAY}),
-    check=_private_endpoints,
-)
-
 DISJOINT_RANGES = StackRule(
     id="net-cidr-no-overlap",
     sentence="002_3d1abe7e242e6afd.txt §7.3: VPC and subnet allocations",
@@ -446,7 +423,7 @@ DATABASE_ACL_INSIDE = StackRule(
     level=Level.MANDATORY,
     controls=("NIST SC-7", "NIST AC-4"),
     remedy="Name the ranges of the tiers that are clients of the database; acl_entries in components/network does.",
-    types=frozenset({DATABASE_SUBNET_GROUP, *SUBNETS, *_ACLS, ACL_RULE}),
+    types=frozenset({DATABASE_SUBNET_GROUP, *SUBNETS, *_ACLS, ACL_RULE, ACL_ASSOCIATION, *VPCS, VPC_RANGE}),
     check=_database_acl_inside,
 )
 
@@ -460,6 +437,5 @@ RULES: tuple[Rule, ...] = (
     DATABASE_WITHOUT_INTERNET,
     DATABASE_ACL_INSIDE,
     SEVERAL_ZONES,
-    PRIVATE_ENDPOINTS,
     DISJOINT_RANGES,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from . import documents, windows
 from .cron import DAY, WEEK, ScheduleError, longest_gap
 from .links import ROLE, sources, statements_of, targets, template_of
-from .resource import Resource, Stack, is_list
+from .resource import Resource, Stack, is_list, is_true
 from .rule import Fault, Level, Rule, Severity, StackRule, each, through
 from .systems_manager import DOCUMENT, INSTANCE
 from .values import is_false, is_true_of_any, listed, number, show
@@ -28,6 +28,18 @@ WINDOW = "aws:ssm/maintenanceWindow:MaintenanceWindow"
 TAG, SPACED_TAG = "PatchGroup", "Patch Group"
 
 PATCHING_DOCUMENTS = ("AWS-RunPatchBaseline", "AWS-RunPatchBaselineWithHooks")
+
+#: What is approved of Amazon Linux: security patches of every severity and, as by AWS's own baseline, bugfixes.
+_AT_LEAST = {
+    **{
+        f"security patches of severity {severity}": {"CLASSIFICATION": "Security", "SEVERITY": severity}
+        for severity in ("Critical", "Important", "Medium", "Low")
+    },
+    "bugfixes": {"CLASSIFICATION": "Bugfix"},
+}
+
+#: Days after its release in which AWS's own baseline approves a patch.
+MOST_DAYS = 7
 
 #: Days that staging runs patches before prod does.
 SOAK_DAYS = 3
@@ -48,24 +60,49 @@ def _baselines(stack: Stack) -> Iterator[Fault]:
 
 
 def _baseline(stack: Stack, baseline: Resource) -> Iterator[Fault]:
-    if baseline.section("operatingSystem") is None:
-        yield Fault("The baseline is for Windows: operatingSystem is unset.", baseline.urn)
-    rules = range(len(baseline.items("approvalRules")))
-    if not is_true_of_any(rules, lambda index: "Security" in _filter(baseline, index, "CLASSIFICATION")):
-        yield Fault("The baseline approves no security patches.", baseline.urn)
+    yield from (Fault(said, baseline.urn) for said in _approvals(baseline))
     if not sources(stack, baseline, "baselineId", PATCH_GROUP):
         yield Fault("No patch group uses the baseline.", baseline.urn)
 
 
-def _filter(baseline: Resource, rule: int, key: str) -> tuple[str, ...]:
-    """The values of a filter of an approval rule; without the filter, or with ``*``, all that are asked for."""
-    filters = baseline.items("approvalRules", rule, "patchFilters")
-    for index in range(len(filters)):
+def _approvals(baseline: Resource) -> Iterator[str]:
+    system = baseline.section("operatingSystem")
+    rules = range(len(baseline.items("approvalRules")))
+    if system is None:
+        yield "The baseline is for Windows: operatingSystem is unset."
+    if not is_true_of_any(rules, lambda index: _approves(baseline, index, CLASSIFICATION="Security")):
+        yield "The baseline approves no security patches."
+    elif str(system).startswith("AMAZON_LINUX"):
+        product = "".join(part.title() for part in str(system).split("_"))
+        for what, wanted in _AT_LEAST.items():
+            if not is_true_of_any(rules, lambda index: _approves(baseline, index, PRODUCT=product, **wanted)):  # noqa: B023
+                yield f"The baseline approves no {what}."
+    for index in rules:
+        yield from _approval_rule(baseline, index)
+
+
+def _approval_rule(baseline: Resource, index: int) -> Iterator[str]:
+    rule = ("approvalRules", index)
+    if baseline.section(*rule, "complianceLevel") in (None, "", "UNSPECIFIED"):
+        yield f"Rule {index + 1} of the baseline names no level, so no report counts a patch that is missing."
+    if baseline.section(*rule, "approveUntilDate") in (None, ""):
+        days = number(baseline.section(*rule, "approveAfterDays"))
+        if days is None:
+            yield f"Rule {index + 1} of the baseline says not when it approves a patch; AWS refuses that."
+        elif days > MOST_DAYS:
+            yield f"Rule {index + 1} of the baseline waits {show(days)} days; AWS's own waits {MOST_DAYS}."
+
+
+def _approves(baseline: Resource, rule: int, **wanted: str) -> bool:
+    """Whether an approval rule takes patches of the ``wanted`` kind: what it has no filter for, it takes all of."""
+    filters = range(len(baseline.items("approvalRules", rule, "patchFilters")))
+    for index in filters:
         here = ("approvalRules", rule, "patchFilters", index)
-        if baseline.section(*here, "key") == key:
-            values = tuple(str(value) for value in baseline.items(*here, "values"))
-            return ("Security",) if "*" in values else values
-    return ("Security",)
+        value = wanted.get(str(baseline.section(*here, "key")))
+        values = {str(one) for one in baseline.items(*here, "values")}
+        if not values or (value is not None and not {value, "*"} & values):
+            return False
+    return True
 
 
 def _grouped(stack: Stack) -> Iterator[Fault]:
@@ -73,7 +110,7 @@ def _grouped(stack: Stack) -> Iterator[Fault]:
 
     def judge(machine: Resource) -> Iterator[Fault]:
         noun = "machines of the group are" if machine.type == GROUP else "machine is"
-        tags = _tags(machine)
+        tags = machine_tags(machine)
         group = tags.get(TAG)
         if group is None and tags.get(SPACED_TAG) is not None:
             yield Fault(f"The tag {SPACED_TAG!r} cannot be shown in instance metadata; the tag is {TAG}.", machine.urn)
@@ -82,10 +119,15 @@ def _grouped(stack: Stack) -> Iterator[Fault]:
         elif group not in groups:
             yield Fault(f"The {noun} in the patch group {show(group)}, which has no baseline here.", machine.urn)
 
-    yield from each(stack.of(INSTANCE, GROUP), judge)
+    def group(one: Resource) -> Iterator[Fault]:
+        if not targets(stack, one, "baselineId", BASELINE):
+            name = show(one.section("patchGroup"))
+            yield Fault(f"The patch group {name} has no baseline of this stack.", one.urn)
+
+    yield from through((each(stack.of(INSTANCE, GROUP), judge), each(stack.of(PATCH_GROUP), group)), iter)
 
 
-def _tags(machine: Resource) -> Mapping[str, Any]:
+def machine_tags(machine: Resource) -> Mapping[str, Any]:
     """Those of an instance, or those that a group gives its instances."""
     if machine.type == INSTANCE:
         return machine.tags
@@ -173,12 +215,21 @@ def _scanned(stack: Stack) -> Iterator[Fault]:
         gap, trouble = _gap(one.section("scheduleExpression"))
         if gap > DAY:
             yield Fault(f"The look for missing patches {trouble}; a daily one is demanded.", one.urn)
+        operation = _operation(one)
+        if operation != "Scan":
+            yield Fault(
+                f"The association shall only look for patches, Scan; its operation is {show(operation)}.", one.urn
+            )
 
     def group(one: Resource) -> Iterator[Fault]:
         name = str(one.section("patchGroup"))
 
         def covers(look: Resource) -> bool:
-            return name in _targeted(look) and _gap(look.section("scheduleExpression"))[0] <= DAY
+            return (
+                name in _targeted(look)
+                and _gap(look.section("scheduleExpression"))[0] <= DAY
+                and _operation(look) in ("Scan", "Install")
+            )
 
         if not is_true_of_any(looks, covers):
             yield Fault(f"Nothing looks daily for missing patches on the machines of {name}.", one.urn)
@@ -193,6 +244,11 @@ def _gap(schedule: Any) -> tuple[float, str]:
     except ScheduleError as error:
         return float("inf"), f"has a schedule that AWS refuses: {error}"
     return gap, f"happens every {show(gap / DAY)} days at worst" if gap < float("inf") else "comes to an end"
+
+
+def _operation(look: Resource) -> Any:
+    """The parameter is a text, or a list of one."""
+    return next(iter(look.items("parameters", "Operation")), None)
 
 
 def _targeted(look: Resource) -> set[str]:
@@ -213,6 +269,7 @@ def _installed(stack: Stack) -> Iterator[Fault]:
             yield Fault("The window that installs patches is disabled.", one.urn)
         elif gap > WEEK:
             yield Fault(f"The installation of patches {trouble}; a weekly one is demanded.", one.urn)
+        yield from (Fault(said, one.urn) for said in _room(one))
 
     def group(one: Resource) -> Iterator[Fault]:
         name = str(one.section("patchGroup"))
@@ -228,6 +285,18 @@ def _installed(stack: Stack) -> Iterator[Fault]:
             yield Fault(f"Nothing installs patches weekly on the machines of {name}.", one.urn)
 
     yield from through((each(stack.of(WINDOW), window), each(stack.of(PATCH_GROUP), group)), iter)
+
+
+def _room(window: Resource) -> Iterator[str]:
+    """Whether patches can begin in a window, and end in it. Hours."""
+    duration, cutoff = number(window.section("duration")) or 0, number(window.section("cutoff")) or 0
+    if not 0 < cutoff < duration:
+        yield (
+            f"The window of {show(duration)} hours takes on work until {show(cutoff)} hours before its end; "
+            "there must be an hour to begin and one to end in."
+        )
+    if is_true(window.section("allowUnassociatedTargets")):
+        yield "The window also takes machines that nobody registered with it."
 
 
 def _installs(stack: Stack, window: Resource) -> Iterator[str]:
@@ -355,7 +424,8 @@ BASELINES = StackRule(
     id="patch-baselines",
     sentence=f"{_RUN_BOOK}: Operating system",
     title="The environment has a patch baseline of its own, with a group that uses it.",
-    why="AWS's default baseline approves patches a week after their release, in prod as in staging.",
+    why="AWS's default baseline approves patches a week after their release, in prod as in staging; what a baseline "
+    "leaves out is never installed.",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("FSBP SSM.2", "NIST SI-2"),
@@ -374,7 +444,7 @@ GROUPED = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP SSM.2", "NIST SI-2", "NIST CM-8"),
     remedy=f"Tag the machine, or the group with propagate_at_launch, with {TAG} and a group of the stack.",
-    types=frozenset({INSTANCE, GROUP, PATCH_GROUP}),
+    types=frozenset({INSTANCE, GROUP, PATCH_GROUP, BASELINE}),
     check=_grouped,
 )
 
@@ -395,7 +465,7 @@ STAGING_FIRST = StackRule(
 SCANNED = StackRule(
     id="patch-scanned-daily",
     sentence="004_5ca73e3508d74ec8.txt Weekly Checklist: Check for available security patches and updates",
-    title="Missing patches are looked for every day on every machine.",
+    title="Missing patches are looked for, and only looked for, every day on every machine.",
     why="Nobody knows how open a machine is that is looked at when it is patched.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,

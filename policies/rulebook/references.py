@@ -62,7 +62,7 @@ _WRITTEN = frozenset(
 )
 
 
-def _known(stack: Stack) -> frozenset[str]:
+def known(stack: Stack) -> frozenset[str]:
     """Every id and ARN that a resource of the stack has, or that comes with it (``defaultSecurityGroupId``)."""
     return frozenset(value for resource in stack.resources for value in _identities(resource))
 
@@ -79,12 +79,12 @@ def _identities(resource: Resource) -> Iterator[str]:
 
 
 def _dangling(stack: Stack) -> Iterator[Fault]:
-    known = stack.shared(_known)
+    there = stack.shared(known)
 
     def judge(resource: Resource) -> Iterator[Fault]:
         for prop in sorted(_WRITTEN.intersection(resource.props)):
             for text in sorted(set(_texts(resource, prop))):
-                if _MADE_HERE.match(text) and text not in known:
+                if _MADE_HERE.match(text) and text not in there:
                     yield Fault(f"{prop} names {show(text)}, which is not declared in this stack.", resource.urn)
 
     return each((one for one in stack.resources if one.type.startswith("aws:")), judge)

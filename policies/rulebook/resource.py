@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from ipaddress import IPv4Network
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeGuard, TypeVar
 
 from pulumi_policy.proxy import UnknownValueError
 
@@ -46,9 +47,9 @@ class Resource:
         """The value at ``path`` or None where any step is missing: ``section("metadataOptions", "httpTokens")``."""
         here: Any = self.props
         for step in path:
-            if isinstance(here, Mapping) and isinstance(step, str):
+            if isinstance(step, str) and is_mapping(here):
                 here = here.get(step)
-            elif is_list(here) and isinstance(step, int):
+            elif isinstance(step, int) and is_list(here):
                 here = here[step] if step < len(here) else None
             else:
                 return None
@@ -64,12 +65,21 @@ class Resource:
     @property
     def tags(self) -> Mapping[str, Any]:
         value = self.props.get("tags")
-        return value if isinstance(value, Mapping) else {}
+        return value if is_mapping(value) else {}
+
+
+#: What is neither a list nor a mapping. Asked first: the abstract classes take ten times as long to say no.
+_SCALARS = (str, int, float, bytes, NoneType)
 
 
 def is_list(value: Any) -> bool:
     """True for lists as the CLI and the audit hand them over (proxies are not ``list``)."""
-    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    return isinstance(value, list) or (not isinstance(value, (*_SCALARS, dict)) and isinstance(value, Sequence))
+
+
+def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """True for mappings as the CLI and the audit hand them over (proxies are not ``dict``)."""
+    return isinstance(value, dict) or (not isinstance(value, (*_SCALARS, list)) and isinstance(value, Mapping))
 
 
 def is_true(value: Any) -> bool:
@@ -150,23 +160,32 @@ class Stack:
         """The resources of ``types`` that ``resource.prop`` points to, without repeats.
 
         A known id, ARN or name says exactly which. Where one is unknown, as ids are in a real preview, or is part of
-        a longer text, the property's dependencies say it.
+        a longer text, the property's dependencies say it. Raises UnknownValueError where nothing says what an unknown
+        one will be made of.
         """
-        values, complete = _texts(resource, prop)
+        values, unknown = _texts(resource, prop)
         found = {hit.urn: hit for value in values for hit in self.with_id(value, *types)}
-        if not found or not complete:
-            for urn in resource.property_dependencies.get(prop, ()):
+        if not found or unknown:
+            made_of = resource.property_dependencies.get(prop, ())
+            if unknown and not made_of:
+                raise unknown
+            for urn in made_of:
                 hit = self.by_urn.get(urn)
                 if hit is not None and (not types or hit.type in types):
                     found[urn] = hit
         return tuple(found.values())
 
     def strangers(self, resource: Resource, prop: str, *types: str) -> tuple[str, ...]:
-        """The known ids, ARNs and names in a property that belong to no resource of ``types`` in this stack."""
-        values, complete = _texts(resource, prop)
+        """The known ids, ARNs and names in a property that belong to no resource of ``types`` in this stack.
+
+        Raises UnknownValueError where one is unknown and nothing of ``types`` is what it will be made of.
+        """
+        values, unknown = _texts(resource, prop)
+        if unknown and not self.referenced(resource, prop, *types):
+            raise unknown
         unmatched = tuple(value for value in values if value and not self.with_id(value, *types))
         # Where all are known and none matches, the dependencies tell what these texts are made of.
-        if complete and len(unmatched) == len(values) and self.referenced(resource, prop, *types):
+        if not unknown and len(unmatched) == len(values) and self.referenced(resource, prop, *types):
             return ()
         return unmatched
 
@@ -211,10 +230,10 @@ def _known(props: Mapping[str, Any], key: str) -> Any:
         return None
 
 
-def _texts(resource: Resource, prop: str) -> tuple[list[str], bool]:
-    """The known texts in a property, and whether they are all there is."""
+def _texts(resource: Resource, prop: str) -> tuple[list[str], UnknownValueError | None]:
+    """The known texts in a property, and the error of the first that is unknown."""
     texts: list[str] = []
-    complete = True
+    unknown: UnknownValueError | None = None
     steps: list[tuple[Any, Any]] = [(resource.props, prop)]
     while steps:
         holder, key = steps.pop()
@@ -222,13 +241,13 @@ def _texts(resource: Resource, prop: str) -> tuple[list[str], bool]:
             value = holder[key]
         except KeyError:
             continue
-        except UnknownValueError:
-            complete = False
+        except UnknownValueError as error:
+            unknown = unknown or error
             continue
         if isinstance(value, str):
             texts.append(value)
-        elif isinstance(value, Mapping):
+        elif is_mapping(value):
             steps.extend((value, inner) for inner in value)
         elif is_list(value):
             steps.extend((value, index) for index in reversed(range(len(value))))
-    return texts, complete
+    return texts, unknown

@@ -9,6 +9,7 @@ from . import documents, links
 from .coverage import DATABASE, FUNCTION, MACHINE
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each
+from .values import number
 
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 TRAIL = "aws:cloudtrail/trail:Trail"
@@ -62,10 +63,18 @@ _GRAFANA = {
 def _able(stack: Stack) -> Iterator[Fault]:
     def judge(holder: Resource) -> Iterator[Fault]:
         work = _WORKS[holder.type]
-        if holder.type in (FUNCTION, MACHINE, links.PROFILE) or holder.items(work.prop):
+        if holder.type in (FUNCTION, MACHINE, links.PROFILE) or holder.items(work.prop) or _needs(holder):
             yield from (Fault(said, holder.urn) for said in _unable(stack, holder, work))
 
     yield from each(stack.of(*_WORKS), judge)
+
+
+def _needs(holder: Resource) -> bool:
+    """Whether it asks for a role by what else it says: AWS refuses it without one."""
+    if holder.type == FLOW_LOG:
+        to_logs = holder.section("logDestinationType") in (None, "cloud-watch-logs")
+        return to_logs and bool(holder.section("logDestination"))
+    return holder.type == DATABASE and bool(number(holder.section("monitoringInterval")))
 
 
 def _unable(stack: Stack, holder: Resource, work: _Work) -> Iterator[str]:
@@ -134,7 +143,7 @@ ROLE_ABLE = StackRule(
     level=Level.MANDATORY,
     controls=("NIST AC-6", "NIST SI-4"),
     remedy="Declare aws.iam.Role that trusts the service, and aws.iam.RolePolicy with the actions that are named.",
-    types=frozenset(_WORKS),
+    types=frozenset({*_WORKS, links.ROLE, links.ROLE_POLICY, links.POLICY, links.ATTACHMENT, links.SHARED_ATTACHMENT}),
     check=_able,
 )
 
@@ -147,7 +156,8 @@ ROLE_USED = StackRule(
     level=Level.ADVISORY,
     controls=("NIST AC-6",),
     remedy="Delete the role with what needed it, or declare again what takes it on.",
-    types=frozenset({links.ROLE}),
+    # Whatever names a role uses it.
+    types=frozenset(),
     check=_used,
 )
 

@@ -116,6 +116,8 @@ def each(resources: Iterable[Resource], judge: Callable[[Resource], Iterable[Fau
     try:
         yield from through(resources, noting)
     except UnknownValueError as first:
+        if not unjudged:  # which resources there are to judge is not known
+            raise
         raise NotEvaluatedError(first, tuple(unjudged)) from first
 
 

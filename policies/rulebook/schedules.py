@@ -12,17 +12,18 @@ from . import alarms, documents, hours, links
 from .alarms import ALARM
 from .backup_parts import PLAN, backs_up, rules_of
 from .coverage import COMPOSITE, DATABASE, FUNCTION, GROUP, HOST, QUEUE
-from .cron import ScheduleError
+from .cron import ScheduleError, longest_gap
 from .deliveries import may_on
 from .firewall import is_set
 from .hours import Hours
 from .resource import Context, Resource, Stack, is_list
 from .roles import trusts
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
-from .values import number, show
+from .values import is_true_of_any, number, show
 from .windows import Window, daily, weekly
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
+SCHEDULE_GROUP = "aws:scheduler/scheduleGroup:ScheduleGroup"
 MUTE = "aws:cloudwatch/alarmMuteRule:AlarmMuteRule"
 PATCH_WINDOW = "aws:ssm/maintenanceWindow:MaintenanceWindow"
 
@@ -36,6 +37,13 @@ STOPPABLE = (HOST, GROUP, DATABASE)
 
 #: Minutes after a start during which alarms may stay mute: the most that the settings take.
 MOST_READY = 60
+
+#: Seconds that a call may come late: a stop must not meet the work of the next hours.
+_LATEST = 3600
+
+#: Minutes between two looks whether what was stopped still is: AWS starts a stopped database again after a week, and
+#: a start that failed is missed in the morning.
+_MOST_UNSEEN = 60
 
 #: How long AWS Backup may take to begin, in minutes.
 _BEGINS_WITHIN = 60
@@ -207,9 +215,12 @@ def _dlq_retry(schedule: Resource, _: Context) -> Iterator[str]:
         yield "A call that fails is lost: the schedule has no dead-letter queue."
     attempts = schedule.section("target", "retryPolicy", "maximumRetryAttempts")
     age = schedule.section("target", "retryPolicy", "maximumEventAgeInSeconds")
-    if attempts is None and age is None:
-        yield "The schedule has no retry policy, so AWS's holds: a call may come a day late."
-    elif attempts is not None and (number(attempts) or 0) < 1:
+    seconds = number(age)
+    if age is None:
+        yield "How long a call may be tried again is not said, so AWS's day holds: it may come a day late."
+    elif seconds is None or seconds > _LATEST:
+        yield f"A call may come {show(age)} seconds late; {_LATEST} are the most."
+    if attempts is not None and (number(attempts) or 0) < 1:
         yield "A call that fails once is not tried again."
 
 
@@ -219,6 +230,63 @@ def _not_prod(stack: Stack) -> Iterator[Fault]:
             yield Fault(f"The schedule stops {stop.said} in prod.", _urn(stop))
         elif any(name.lower() in ("prod", "production") for name in stop.names):
             yield Fault(f"The schedule stops what is called {stop.said}.", _urn(stop))
+
+    return _each_stop(stack, judge)
+
+
+# Every schedule
+
+
+def _sound(stack: Stack) -> Iterator[Fault]:
+    def judge(schedule: Resource) -> Iterator[Fault]:
+        return (Fault(said, schedule.urn) for said in _sound_faults(stack, schedule))
+
+    return each(stack.of(SCHEDULE), judge)
+
+
+def _sound_faults(stack: Stack, schedule: Resource) -> Iterator[str]:
+    if _is_off(schedule):
+        yield "The schedule is switched off, so nothing calls its target."
+    if _zone(schedule) is None:
+        yield "The schedule names no time zone."
+    if not links.targets(stack, schedule, "groupName", SCHEDULE_GROUP):
+        name = show(schedule.section("groupName"))
+        yield f"The schedule is in no group of the stack: its group is {name}."
+    if links.targets(stack, schedule, "target", FUNCTION) and not _payload(schedule):
+        yield "The schedule does not tell its function what to do: its input is no JSON object."
+    try:
+        gap = longest_gap(str(schedule.section("scheduleExpression")))
+    except ScheduleError as error:
+        yield f"AWS refuses the schedule: {error}."
+        return
+    if schedule.section("flexibleTimeWindow", "mode") == "FLEXIBLE":
+        late = number(schedule.section("flexibleTimeWindow", "maximumWindowInMinutes"))
+        if late is None or late >= gap:
+            said = "an unsaid number of" if late is None else show(late)
+            yield f"A call may come {said} minutes late, but the next is due after {show(gap)}."
+
+
+def _every(schedule: Resource) -> float:
+    """Minutes between two calls at the longest; infinite where AWS refuses the schedule."""
+    try:
+        return longest_gap(str(schedule.section("scheduleExpression")))
+    except ScheduleError:
+        return float("inf")
+
+
+def _looked_after(stack: Stack) -> Iterator[Fault]:
+    def judge(stop: _Call) -> Iterator[Fault]:
+        served = {hit.urn for hit in links.targets(stack, stop.schedule, "target", FUNCTION)}
+
+        def looks(schedule: Resource) -> bool:
+            if _is_off(schedule) or _call(schedule) is not None or not _payload(schedule):
+                return False
+            functions = {hit.urn for hit in links.targets(stack, schedule, "target", FUNCTION)}
+            return bool(functions & served) and _every(schedule) <= _MOST_UNSEEN
+
+        # What a schedule stops by the API itself nobody can look after.
+        if not served or not is_true_of_any(stack.of(SCHEDULE), looks):
+            yield Fault(f"Nothing looks every hour whether {stop.said} is as it should be.", _urn(stop))
 
     return _each_stop(stack, judge)
 
@@ -473,7 +541,7 @@ WINDOWS_CLEAR = StackRule(
     level=Level.MANDATORY,
     controls=("NIST CP-9",),
     remedy="Move the window into the hours of running, summer and winter, or run longer.",
-    types=frozenset({SCHEDULE, PLAN, PATCH_WINDOW, DATABASE}),
+    types=frozenset({SCHEDULE, PLAN, PATCH_WINDOW, *STOPPABLE}),
     check=_windows_clear,
 )
 
@@ -486,8 +554,44 @@ MUTES_ALARMS = StackRule(
     level=Level.ADVISORY,
     controls=("NIST SI-4",),
     remedy="Declare aws.cloudwatch.AlarmMuteRule from each stop until the next start, by the schedule's clock.",
-    types=frozenset({SCHEDULE, MUTE}),
+    types=frozenset({SCHEDULE, MUTE, *STOPPABLE, ALARM, COMPOSITE}),
     check=_mutes_alarms,
 )
 
-RULES: tuple[Rule, ...] = (ROLE_LEAST, PAIRED, DLQ_RETRY, NOT_PROD, WINDOWS_CLEAR, MUTES_ALARMS)
+SOUND = StackRule(
+    id="sched-sound",
+    sentence="003_720b7a256857bf84.txt Automations used on AWS - Schedulers: automatically on a recurring schedule",
+    title="Every schedule is on, in a group of the stack, by a named clock, punctual, and says what to do.",
+    why="A schedule that calls nobody, or calls without a word, fails in silence.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("NIST CM-2", "NIST SI-4"),
+    remedy="Set state ENABLED, group_name, schedule_expression_timezone and the target's input; keep a flexible window "
+    "shorter than the time between two calls.",
+    types=frozenset({SCHEDULE, SCHEDULE_GROUP, FUNCTION}),
+    check=_sound,
+)
+
+LOOKED_AFTER = StackRule(
+    id="sched-looked-after",
+    sentence="003_720b7a256857bf84.txt Automations used on AWS - Schedulers: stop and start EC2 instances",
+    title="Whether what schedules stop and start is as it should be is looked at every hour.",
+    why="AWS starts a stopped database after seven days by itself, and a call that failed is not made again.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("NIST CM-3", "NIST SI-4"),
+    remedy="Declare a schedule, hourly or more often, that lets the same function compare what runs with the calendar.",
+    types=frozenset({SCHEDULE, FUNCTION}),
+    check=_looked_after,
+)
+
+RULES: tuple[Rule, ...] = (
+    ROLE_LEAST,
+    PAIRED,
+    DLQ_RETRY,
+    NOT_PROD,
+    WINDOWS_CLEAR,
+    MUTES_ALARMS,
+    SOUND,
+    LOOKED_AFTER,
+)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import documents
+from . import documents, senders
 from .leaks import is_secret_name, unmistakable
 from .links import sources
 from .resource import Context, Resource, Stack, is_list, is_true
@@ -19,10 +19,10 @@ ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
 PARAMETER = "aws:ssm/parameter:Parameter"
 KEY = "aws:kms/key:Key"
 
+KEY_POLICY_TYPE = "aws:kms/keyPolicy:KeyPolicy"
+
 #: Whatever has a key policy.
-_KEY_POLICIES = frozenset(
-    {KEY, "aws:kms/keyPolicy:KeyPolicy", "aws:kms/externalKey:ExternalKey", "aws:kms/replicaKey:ReplicaKey"}
-)
+_KEY_POLICIES = frozenset({KEY, KEY_POLICY_TYPE, "aws:kms/externalKey:ExternalKey", "aws:kms/replicaKey:ReplicaKey"})
 
 #: Days between two rotations at most.
 DATABASE_DAYS, OTHER_DAYS = 30, 90
@@ -130,7 +130,7 @@ def _key_rotation(resource: Resource, _: Context) -> Iterator[str]:
 def _key_not_public(resource: Resource, _: Context) -> Iterator[str]:
     policy = resource.section("policy")
     if policy is None:
-        # KMS then writes one that admits the account alone.
+        # KMS then writes one that admits the account alone; that it is written out is a rule of its own.
         return
     try:
         statements = documents.read(policy)
@@ -142,11 +142,38 @@ def _key_not_public(resource: Resource, _: Context) -> Iterator[str]:
             continue
         if statement.is_for_anyone and not statement.is_scoped:
             yield "The key policy lets anyone use the key."
-        if not statement.conditions:
-            yield from (
-                f"The key policy lets {service} use the key on any account's behalf: it has no condition."
-                for service in statement.services()
-            )
+        for service in statement.services():
+            yield from _unbound(statement, service)
+
+
+def _unbound(statement: documents.Statement, service: str) -> Iterator[str]:
+    """What keeps a service's use of a key from being for one thing of this account."""
+    if not statement.conditions:
+        yield f"The key policy lets {service} use the key on any account's behalf: it has no condition."
+        return
+    contexts = {one.key for one in statement.conditions if one.key.startswith(_CONTEXT) and senders.demands(one)}
+    wanted = senders.ADMITTED.get(service, ())
+    if service == _TRAIL:
+        if statement.speaks_of("kms:GenerateDataKey") and f"{_CONTEXT}aws:cloudtrail:arn" not in contexts:
+            yield f"The key policy lets {service} encrypt for any trail: no condition on the trail's context."
+    elif contexts:
+        return
+    if not wanted and not any(senders.names(one, key) for one in statement.conditions for key in senders.BOTH):
+        wanted = (senders.ACCOUNT,)
+    if key := senders.missing(statement, wanted):
+        yield f"The key policy lets {service} use the key for anybody: no condition on {key} or on a context."
+
+
+_CONTEXT = "kms:encryptioncontext:"
+_TRAIL = "cloudtrail.amazonaws.com"
+
+
+def _written_out(stack: Stack) -> Iterator[Fault]:
+    def judge(key: Resource) -> Iterator[Fault]:
+        if not key.section("policy") and not sources(stack, key, "keyId", KEY_POLICY_TYPE):
+            yield Fault("The key has no policy of its own, so none says who may use it.", key.urn)
+
+    return each(stack.of(KEY), judge)
 
 
 def _no_plaintext(resource: Resource, _: Context) -> Iterator[str]:
@@ -232,6 +259,19 @@ KEY_NOT_PUBLIC = ResourceRule(
     check=_key_not_public,
 )
 
+KEY_POLICY = StackRule(
+    id="kms-policy-written",
+    sentence="003_720b7a256857bf84.txt Backups: encrypt the storage location to prevent unauthorized access.",
+    title="Every key has a policy that is written out.",
+    why="With AWS's own policy no service may use the key, so topics, logs and trails under it fall silent.",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    controls=("Checkov CKV2_AWS_64", "NIST AC-3"),
+    remedy="Make keys with components.Keys, and give it the statements of the services that use the key.",
+    types=frozenset({KEY, KEY_POLICY_TYPE}),
+    check=_written_out,
+)
+
 #: The CLI hands marked secrets over in the clear, so it finds them too: a secret is referred to by its ARN.
 NO_PLAINTEXT = ResourceRule(
     id="no-plaintext-secret",
@@ -252,5 +292,6 @@ RULES: tuple[Rule, ...] = (
     SECURE_STRING,
     KEY_ROTATION,
     KEY_NOT_PUBLIC,
+    KEY_POLICY,
     NO_PLAINTEXT,
 )

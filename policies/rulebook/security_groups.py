@@ -6,7 +6,7 @@ the group is for is said by the group's tags and by what has the group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 
 from pulumi_policy.proxy import UnknownValueError
@@ -135,7 +135,7 @@ def _database_from_groups(stack: Stack) -> Iterator[Fault]:
         ports = sorted({database_port(stack, user) for user in users}) or [5432]
         return through(group_rules(stack, group, Direction.INGRESS), lambda rule: _ranges_on(stack, rule, ports))
 
-    return each(_data_groups(stack), judge)
+    return _each_data_group(stack, judge)
 
 
 def _ranges_on(stack: Stack, written: Declared, ports: Sequence[int]) -> Iterator[Fault]:
@@ -150,7 +150,7 @@ def _database_stays_inside(stack: Stack) -> Iterator[Fault]:
     def judge(group: Resource) -> Iterator[Fault]:
         return through(group_rules(stack, group, Direction.EGRESS), lambda rule: _leaves(group, rule))
 
-    return each(_data_groups(stack), judge)
+    return _each_data_group(stack, judge)
 
 
 def _leaves(group: Resource, written: Declared) -> Iterator[Fault]:
@@ -161,8 +161,8 @@ def _leaves(group: Resource, written: Declared) -> Iterator[Fault]:
         )
 
 
-def _data_groups(stack: Stack) -> Iterator[Resource]:
-    return (group for group in stack.of(*GROUPS) if is_data_tier(stack, group))
+def _each_data_group(stack: Stack, judge: Callable[[Resource], Iterable[Fault]]) -> Iterator[Fault]:
+    return each(stack.of(*GROUPS), lambda group: judge(group) if is_data_tier(stack, group) else ())
 
 
 def _described(resource: Resource, _: Context) -> Iterator[str]:

@@ -59,6 +59,8 @@ def _encrypted(stack: Stack, bucket: Resource) -> Iterator[Fault]:
     # Only what is not encrypted with a customer key has to have a reason for it.
     if faults and not (_is_s3_s_own(rules) and _cannot_use_a_key(stack, bucket)):
         yield from faults
+    elif not rules:
+        yield Fault("Nothing says how the bucket is encrypted; what is delivered to it stops with any key.", bucket.urn)
 
 
 def _encryption_faults(configuration: Resource, index: int) -> Iterator[str]:
@@ -192,7 +194,8 @@ ENCRYPTED_KMS = StackRule(
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     controls=("FSBP S3.17", "NIST SC-28"),
-    remedy="Declare aws.s3.BucketServerSideEncryptionConfiguration with aws:kms, a key and bucket_key_enabled=True.",
+    remedy="Declare aws.s3.BucketServerSideEncryptionConfiguration with aws:kms, a key and bucket_key_enabled=True; "
+    "with AES256 where load balancers or S3 deliver logs.",
     types=frozenset({*BUCKETS, *ENCRYPTION}),
     check=_for_each_bucket(_encrypted),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from .links import ATTACHMENT, TEMPLATE, can, role_of
+from .firewall import is_set
+from .links import ATTACHMENT, PROFILE, TEMPLATE, can, role_of, targets
 from .resource import Context, Resource, Stack, is_true
 from .rule import Fault, Level, ResourceRule, Severity, StackRule, each
 
@@ -31,6 +32,9 @@ def _managed(stack: Stack) -> Iterator[Fault]:
     def judge(machine: Resource) -> Iterator[Fault]:
         noun = "launch template" if machine.type == TEMPLATE else "instance"
         role = role_of(stack, machine)
+        # A profile of its own takes the place of its launch template's.
+        if is_set(machine.props, "iamInstanceProfile") and not targets(stack, machine, "iamInstanceProfile", PROFILE):
+            role = None
         if role is None:
             yield Fault(
                 f"Systems Manager cannot manage the {noun}: it has no profile with a role that the stack declares.",
@@ -78,7 +82,7 @@ SSM_MANAGED = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP SSM.1", "NIST SI-2"),
     remedy=f"Attach {MANAGED_POLICY} to the role of the machine's instance profile.",
-    types=frozenset({INSTANCE, TEMPLATE, ATTACHMENT}),
+    types=frozenset({INSTANCE, TEMPLATE, PROFILE, ATTACHMENT}),
     check=_managed,
 )
 

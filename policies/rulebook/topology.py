@@ -33,7 +33,8 @@ from .firewall import (
 from .resource import Resource, Stack, whole
 
 VPC = "aws:ec2/vpc:Vpc"
-VPCS = (VPC, "aws:ec2/defaultVpc:DefaultVpc")
+DEFAULT_VPC = "aws:ec2/defaultVpc:DefaultVpc"
+VPCS = (VPC, DEFAULT_VPC)
 VPC_RANGE = "aws:ec2/vpcIpv4CidrBlockAssociation:VpcIpv4CidrBlockAssociation"
 SUBNET = "aws:ec2/subnet:Subnet"
 SUBNETS = (SUBNET, "aws:ec2/defaultSubnet:DefaultSubnet")
@@ -69,6 +70,11 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "aws:ecs/service:Service": ("networkConfiguration",),
     ENDPOINT: ("securityGroupIds", "subnetIds"),
 }
+
+#: What can have a security group, and what that depends on.
+MEMBERS = frozenset(
+    {*_PLACES, SCALING_GROUP, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION, DATABASE, DATABASE_SUBNET_GROUP, *SUBNETS}
+)
 
 _ENGINE_PORTS = (("postgres", 5432), ("mysql", 3306), ("mariadb", 3306), ("oracle", 1521), ("sqlserver", 1433))
 
@@ -153,26 +159,54 @@ def members(stack: Stack, group: Resource) -> tuple[Member, ...]:
     return stack.shared(_members).get(group.urn, ())
 
 
+def homes(stack: Stack, group: Resource) -> tuple[Resource, ...]:
+    """The subnets in which something has ``group``."""
+    return tuple({home.urn: home for member in members(stack, group) for home in member.subnets}.values())
+
+
+def groups_of(stack: Stack, resource: Resource) -> tuple[Resource, ...]:
+    """The groups that ``resource`` names, itself or in its launch template; a database has its VPC's default one."""
+    return stack.shared(_groups).get(resource.urn, ())
+
+
 def _members(stack: Stack) -> Mapping[str, tuple[Member, ...]]:
-    found: dict[str, tuple[Member, ...]] = {}
-    for member, groups in _placed(stack):
+    found: dict[str, list[Member]] = {}
+    for member, groups in stack.shared(_all_placed):
         for group in groups:
-            found[group.urn] = (*found.get(group.urn, ()), member)
-    return found
+            found.setdefault(group.urn, []).append(member)
+    return {urn: tuple(some) for urn, some in found.items()}
+
+
+def _groups(stack: Stack) -> Mapping[str, tuple[Resource, ...]]:
+    return {member.resource.urn: groups for member, groups in stack.shared(_all_placed)}
+
+
+def _all_placed(stack: Stack) -> tuple[tuple[Member, tuple[Resource, ...]], ...]:
+    return tuple(_placed(stack))
 
 
 def _placed(stack: Stack) -> Iterator[tuple[Member, tuple[Resource, ...]]]:
     for token, props in _PLACES.items():
         for resource in stack.of(token):
-            yield Member(resource, _all(stack, resource, props, SUBNETS)), _all(stack, resource, props, GROUPS)
+            groups = _all(stack, resource, props, GROUPS)
+            if not groups and token == INSTANCE:
+                groups = _template_groups(stack, resource)
+            yield Member(resource, _all(stack, resource, props, SUBNETS)), groups
     for resource in stack.of(SCALING_GROUP):
-        makers = ("launchTemplate", "mixedInstancesPolicy", "launchConfiguration")
-        templates = _all(stack, resource, makers, (LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION))
-        named = ("vpcSecurityGroupIds", "networkInterfaces", "securityGroups")
-        groups = tuple(group for template in templates for group in _all(stack, template, named, GROUPS))
-        yield Member(resource, stack.referenced(resource, "vpcZoneIdentifiers", *SUBNETS)), groups
+        yield (
+            Member(resource, stack.referenced(resource, "vpcZoneIdentifiers", *SUBNETS)),
+            _template_groups(stack, resource),
+        )
     for resource in stack.of(DATABASE):
         yield Member(resource, database_subnets(stack, resource)), database_groups(stack, resource)
+
+
+def _template_groups(stack: Stack, resource: Resource) -> tuple[Resource, ...]:
+    """The groups of the launch template, or launch configuration, that ``resource`` starts from."""
+    makers = ("launchTemplate", "mixedInstancesPolicy", "launchConfiguration")
+    named = ("vpcSecurityGroupIds", "networkInterfaces", "securityGroups")
+    templates = _all(stack, resource, makers, (LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION))
+    return tuple(group for template in templates for group in _all(stack, template, named, GROUPS))
 
 
 def _all(stack: Stack, resource: Resource, props: tuple[str, ...], types: tuple[str, ...]) -> tuple[Resource, ...]:
@@ -189,12 +223,16 @@ def vpc_of(stack: Stack, resource: Resource) -> Resource | None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way out of a subnet: to ``destination`` (None: a prefix list) through ``target``."""
+    """A way out of a subnet: to ``destination`` (None: a prefix list) through ``target``.
+
+    ``gateway``: URN of the gateway, its id where the stack does not declare it, None for another target.
+    """
 
     table: str
     destination: Network | None
     kind: Literal["internet", "nat", "other", "undeclared"]
     target: str
+    gateway: str | None = None
 
     def __str__(self) -> str:
         to = "a prefix list" if self.destination is None else str(self.destination)
@@ -260,10 +298,10 @@ def _route(stack: Stack, table: str, owner: Resource, bag: Mapping[str, Any], in
     destination = read_cidr(text) if text else None
     gateway = _target(stack, owner, bag, "gatewayId", inline, INTERNET_GATEWAY, VPN_GATEWAY)
     if gateway is not None and (gateway.startswith("igw-") or INTERNET_GATEWAY in gateway):
-        return Route(table, destination, "internet", f"internet gateway {_name(gateway)}")
+        return Route(table, destination, "internet", f"internet gateway {_name(gateway)}", gateway)
     nat = _target(stack, owner, bag, "natGatewayId", inline, NAT_GATEWAY)
     if nat is not None:
-        return Route(table, destination, "nat", f"NAT gateway {_name(nat)}")
+        return Route(table, destination, "nat", f"NAT gateway {_name(nat)}", nat)
     return Route(table, destination, "other", "another target")
 
 
@@ -365,6 +403,23 @@ def subnets_of(stack: Stack, acl: Resource) -> tuple[Resource, ...]:
 def ranges(subnet: Resource) -> tuple[Network, ...]:
     """The subnet's IPv4 and IPv6 ranges."""
     return tuple(read_cidr(text) for key in ("cidrBlock", "ipv6CidrBlock") if (text := subnet.props.get(key)))
+
+
+def vpc_ranges(stack: Stack, resource: Resource) -> tuple[Network, ...]:
+    """All ranges of the VPC that ``resource.vpcId`` names."""
+    vpc = vpc_of(stack, resource)
+    if vpc is None:
+        return ()
+    book = stack.shared(_range_book)
+    if vpc.urn not in book:
+        parts = (vpc, *stack.referring(vpc, "vpcId", VPC_RANGE))
+        book[vpc.urn] = tuple(network for part in parts for network in ranges(part))
+    return book[vpc.urn]
+
+
+def _range_book(_: Stack) -> dict[str, tuple[Network, ...]]:
+    """URN of a VPC -> its ranges."""
+    return {}
 
 
 # Databases

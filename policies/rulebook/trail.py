@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import links
+from .backup_parts import beside_bucket, buckets_of
 from .resource import Context, Resource, Stack, is_true
-from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each
+from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
+from .storage import POLICY, VERSIONING
 from .values import is_false
 
 TRAIL = "aws:cloudtrail/trail:Trail"
@@ -96,7 +98,7 @@ def _searched(trail: Resource, _: Context) -> Iterator[str]:
 
 def _guarded_bucket(stack: Stack) -> Iterator[Fault]:
     def judge(trail: Resource) -> Iterator[Fault]:
-        buckets = links.targets(stack, trail, "s3BucketName", *BUCKETS)
+        buckets = buckets_of(stack, trail, "s3BucketName")
         if not buckets:
             yield Fault("The trail's bucket is not declared here; its guards are not known.", trail.urn)
         for bucket in buckets:
@@ -114,11 +116,11 @@ def _guarded_bucket(stack: Stack) -> Iterator[Fault]:
 
 def _kept(stack: Stack) -> Iterator[Fault]:
     def judge(trail: Resource) -> Iterator[Fault]:
-        for bucket in links.targets(stack, trail, "s3BucketName", *BUCKETS):
-            locks = links.sources(stack, bucket, "bucket", OBJECT_LOCK)
+        for bucket in buckets_of(stack, trail, "s3BucketName"):
+            locks = beside_bucket(stack, bucket, OBJECT_LOCK)
             if not any(_locks(lock) for lock in locks):
                 yield Fault("The trail's files can be changed and deleted: the bucket has no default lock.", bucket.urn)
-            lifecycles = (one for token in LIFECYCLES for one in links.sources(stack, bucket, "bucket", token))
+            lifecycles = beside_bucket(stack, bucket, *LIFECYCLES)
             if not any(_ends(one) for one in lifecycles):
                 yield Fault("How long the trail's files are kept is not said: no lifecycle ends them.", bucket.urn)
 
@@ -142,7 +144,7 @@ def _ends(lifecycle: Resource) -> bool:
 
 def _object_events(stack: Stack) -> Iterator[Fault]:
     trails = tuple(stack.of(TRAIL))
-    own = {bucket.urn for trail in trails for bucket in links.targets(stack, trail, "s3BucketName", *BUCKETS)}
+    own = {bucket.urn for trail in trails for bucket in buckets_of(stack, trail, "s3BucketName")}
 
     def judge(bucket: Resource) -> Iterator[Fault]:
         purpose = bucket.tags.get("Purpose")
@@ -152,7 +154,12 @@ def _object_events(stack: Stack) -> Iterator[Fault]:
         if not any(_records_objects(stack, trail, bucket) for trail in trails):
             yield Fault(f"No trail records who reads and writes the objects of this {purpose} bucket.", bucket.urn)
 
-    return each(stack.of(*BUCKETS), judge) if trails else iter(())
+    def endless(trail: Resource) -> Iterator[Fault]:
+        for bucket in links.targets(stack, trail, "s3BucketName", *BUCKETS):
+            if _records_objects(stack, trail, bucket):
+                yield Fault("The trail records what it writes to its own bucket, and that again, for ever.", trail.urn)
+
+    yield from through((each(stack.of(*BUCKETS), judge) if trails else (), each(trails, endless)), iter)
 
 
 def _records_objects(stack: Stack, trail: Resource, bucket: Resource) -> bool:
@@ -242,7 +249,7 @@ GUARDED_BUCKET = StackRule(
     level=Level.MANDATORY,
     controls=("CIS 5.0 3.4", "CIS 7.0 4.4", "FSBP CloudTrail.6", "FSBP CloudTrail.7"),
     remedy="Declare the bucket with a public access block and server access logging, and without force_destroy.",
-    types=frozenset({TRAIL, *BUCKETS, PUBLIC_ACCESS_BLOCK, *LOGGING}),
+    types=frozenset({TRAIL, *BUCKETS, PUBLIC_ACCESS_BLOCK, *LOGGING, POLICY, *VERSIONING}),
     check=_guarded_bucket,
 )
 
@@ -256,20 +263,20 @@ KEPT = StackRule(
     controls=("NIST AU-9", "NIST AU-11"),
     remedy="Declare aws.s3.BucketObjectLockConfiguration with a default retention, and "
     "aws.s3.BucketLifecycleConfiguration with an expiration in days.",
-    types=frozenset({TRAIL, *BUCKETS, OBJECT_LOCK, *LIFECYCLES}),
+    types=frozenset({TRAIL, *BUCKETS, OBJECT_LOCK, *LIFECYCLES, POLICY, *VERSIONING}),
     check=_kept,
 )
 
 OBJECT_EVENTS = StackRule(
     id="trail-data-events",
     sentence="001_62c8c82a6a764433.txt §4: Check the audit logs for suspicious activity",
-    title="The trail records who reads and writes the objects of evidence and backup buckets.",
+    title="The trail records who reads and writes the objects of evidence and backup buckets, and not what it writes.",
     why="Management events tell that a bucket was changed, not that a backup was taken out of it.",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     controls=("CIS 5.0 3.8", "CIS 5.0 3.9", "CIS 7.0 4.8", "CIS 7.0 4.9"),
     remedy="Add the bucket's ARN to the trail's selector of S3 data events.",
-    types=frozenset({TRAIL, *BUCKETS}),
+    types=frozenset({TRAIL, *BUCKETS, POLICY, *VERSIONING}),
     check=_object_events,
 )
 

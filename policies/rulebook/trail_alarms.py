@@ -26,7 +26,7 @@ def _hears_silence(stack: Stack, group: Resource, alarm: Resource) -> bool:
         and alarms.watches(stack, alarm, group)
         and alarm.props.get("treatMissingData") == "breaching"
         and alarms.rings(alarm, {"IncomingLogEvents": 0.0}) is True
-        and alarms.rings(alarm, {"IncomingLogEvents": 100.0}) is False
+        and alarms.rings(alarm, {"IncomingLogEvents": 5.0}) is False
         and alarms.acts(alarm)
     )
 

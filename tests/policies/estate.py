@@ -109,17 +109,28 @@ def _endpoint(service: str, **props: Any) -> Declaration:
 
 def _interface(service: str) -> Declaration:
     subnets = [Ref("app-a"), Ref("app-b")]
-    return _endpoint(service, vpcEndpointType="Interface", privateDnsEnabled=True, subnetIds=subnets)
+    return _endpoint(
+        service,
+        vpcEndpointType="Interface",
+        privateDnsEnabled=True,
+        subnetIds=subnets,
+        securityGroupIds=[Ref("endpoint-group")],
+    )
 
 
 DECLARATIONS: Mapping[str, Declaration] = {
-    "main": ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.20.0.0/16"}),
+    "main": ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.20.0.0/16", "enableDnsHostnames": True}),
     "default": ("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", {"vpcId": Ref("main")}),
     "gateway": ("aws:ec2/internetGateway:InternetGateway", {"vpcId": Ref("main")}),
     "flow-group": ("aws:cloudwatch/logGroup:LogGroup", {"name": "/platform/flow", "retentionInDays": 365}),
     "flow": (
         "aws:ec2/flowLog:FlowLog",
-        {"vpcId": Ref("main"), "trafficType": "ALL", "logDestination": Ref("flow-group", "arn")},
+        {
+            "vpcId": Ref("main"),
+            "trafficType": "ALL",
+            "maxAggregationInterval": 60,
+            "logDestination": Ref("flow-group", "arn"),
+        },
     ),
     "public-a": _subnet("public", "a", "10.20.0.0/20"),
     "public-b": _subnet("public", "b", "10.20.16.0/20"),
@@ -134,7 +145,8 @@ DECLARATIONS: Mapping[str, Declaration] = {
         "aws:ec2/route:Route",
         {"routeTableId": Ref("public-table"), "destinationCidrBlock": ANYWHERE, "gatewayId": Ref("gateway")},
     ),
-    "nat": ("aws:ec2/natGateway:NatGateway", {"subnetId": Ref("public-a")}),
+    "address": ("aws:ec2/eip:Eip", {"domain": "vpc"}),
+    "nat": ("aws:ec2/natGateway:NatGateway", {"subnetId": Ref("public-a"), "allocationId": Ref("address")}),
     "app-out": (
         "aws:ec2/route:Route",
         {"routeTableId": Ref("app-table"), "destinationCidrBlock": ANYWHERE, "natGatewayId": Ref("nat")},
@@ -162,7 +174,12 @@ DECLARATIONS: Mapping[str, Declaration] = {
     ),
     "app-acl": _acl(
         "app",
-        [line(100, PUBLIC, 8080), line(110, ANYWHERE, 1024, 3388), line(120, ANYWHERE, 3390, 65535)],
+        [
+            line(100, PUBLIC, 8080),
+            line(110, ANYWHERE, 1024, 3388),
+            line(120, ANYWHERE, 3390, 65535),
+            line(130, "10.20.0.0/16", 443),
+        ],
         [line(100, ANYWHERE, 443), line(110, DATA, 5432), line(120, "10.20.0.0/16", 1024, 65535)],
     ),
     "data-acl": _acl(
@@ -174,6 +191,8 @@ DECLARATIONS: Mapping[str, Declaration] = {
     "app-group": _group("The machines of the platform", Tier="app"),
     "bastion-group": _group("The bastion of the administrators", Tier="bastion", Role="bastion"),
     "data-group": _group("The database of the platform", Tier="data"),
+    "endpoint-group": _group("The endpoints of AWS services", Tier="app"),
+    "endpoint-https": _in("endpoint-group", 443, "AWS from inside the VPC", cidrIpv4="10.20.0.0/16"),
     "edge-https": _in("edge-group", 443, "HTTPS from browsers", cidrIpv4=ANYWHERE),
     "edge-http": _in("edge-group", 80, "HTTP, which only redirects", cidrIpv4=ANYWHERE),
     "edge-app": _out("edge-group", 8080, "Requests to the machines", referencedSecurityGroupId=Ref("app-group")),
@@ -181,6 +200,7 @@ DECLARATIONS: Mapping[str, Declaration] = {
     "app-https": _out("app-group", 443, "AWS and packages", cidrIpv4=ANYWHERE),
     "app-database": _out("app-group", 5432, "Queries to the database", referencedSecurityGroupId=Ref("data-group")),
     "bastion-ssh": _in("bastion-group", 22, "SSH of the administrators", cidrIpv4="198.51.100.0/24"),
+    "bastion-https": _out("bastion-group", 443, "AWS and packages", cidrIpv4=ANYWHERE),
     "bastion-database": _out(
         "bastion-group", 5432, "Queries to the database", referencedSecurityGroupId=Ref("data-group")
     ),
@@ -199,7 +219,12 @@ DECLARATIONS: Mapping[str, Declaration] = {
     ),
     "bastion": (
         "aws:ec2/instance:Instance",
-        {"vpcSecurityGroupIds": [Ref("bastion-group")], "subnetId": Ref("public-a")},
+        {
+            "vpcSecurityGroupIds": [Ref("bastion-group")],
+            "subnetId": Ref("public-a"),
+            "associatePublicIpAddress": True,
+            "tags": {"Role": "bastion"},
+        },
     ),
     "places": ("aws:rds/subnetGroup:SubnetGroup", {"subnetIds": [Ref("data-a"), Ref("data-b")]}),
     "database": (

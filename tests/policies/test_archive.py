@@ -6,27 +6,37 @@ import pytest
 
 from policies.rulebook.archive import KEPT, RULES
 from policies.rulebook.resource import Context
-from tests.policies.bags import ABSENT, UNKNOWN, UnknownValueError, not_evaluated, stack_faults
+from policies.rulebook.rule import StackRule
+from tests.policies.bags import (
+    ABSENT,
+    UNKNOWN,
+    UnknownValueError,
+    faults,
+    not_evaluated,
+    resource,
+    stack_faults,
+)
 from tests.policies.declared import Ref, declared
 
 PROD = Context(environment="prod", regions=("eu-west-1", "eu-central-1"))
 DEV = Context(environment="dev", regions=("eu-west-1", "eu-central-1"))
 
-BY_ID = {rule.id: rule for rule in RULES}
+BY_ID = {rule.id: rule for rule in RULES if isinstance(rule, StackRule)}
 
 LIFECYCLE = {
     "id": "all",
     "status": "Enabled",
     "filter": {"prefix": ""},
     "transitions": [{"days": 30, "storageClass": "GLACIER"}],
-    "expiration": {"days": 400},
+    "expiration": {"days": 2557},
     "noncurrentVersionExpiration": {"noncurrentDays": 30},
 }
 
 
 def bucket(purpose, days):
     """A bucket and what is declared for it; lifecycle and lock name it through its versioning."""
-    lock = {"defaultRetention": {"mode": "GOVERNANCE", "days": days}}
+    mode = "COMPLIANCE" if purpose == "evidence" else "GOVERNANCE"
+    lock = {"defaultRetention": {"mode": mode, "days": days}}
     versioning = Ref(f"{purpose}-versioning", "bucket")
     return {
         purpose: ("aws:s3/bucket:Bucket", {"tags": {"Purpose": purpose}}),
@@ -89,6 +99,7 @@ def test_the_rules_are_these():
         "archive-retention-agrees",
         "backup-host-configuration",
         "glacier-vault-legacy",
+        "ddb-expires",
     ]
 
 
@@ -161,6 +172,67 @@ def test_backups_move_to_glacier_and_expire(changed, sentences):
 
 def test_a_bucket_without_a_lifecycle_lacks_everything():
     assert [sentence for sentence, _ in said(GLACIER, without=["backup-lifecycle"])] == [NOT_MOVED, NOT_GONE, OLD_KEPT]
+
+
+LOGS = {
+    "logs": ("aws:s3/bucket:Bucket", {"tags": {"Purpose": "logs"}}),
+    "logs-lifecycle": (
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        {"bucket": Ref("logs"), "rules": [{**LIFECYCLE, "transitions": [], "expiration": {"days": 365}}]},
+    ),
+}
+
+
+def test_logs_expire_and_need_not_move():
+    assert said(GLACIER, extra=LOGS) == []
+    assert said(GLACIER, extra={"logs": LOGS["logs"]}) == [
+        ("Nothing of the logs bucket expires.", "logs"),
+        ("Old versions of the logs bucket are kept for ever.", "logs"),
+    ]
+
+
+def test_what_is_kept_below_several_prefixes_moves_below_each():
+    hosts, state = ({**LIFECYCLE, "filter": {"prefix": f"{prefix}/"}} for prefix in ("hosts", "state"))
+    rules = ("backup-lifecycle", ("rules",), [hosts, {**state, "transitions": []}])
+    assert said(GLACIER, rules) == [
+        ("Nothing of state/ in the backup bucket moves to GLACIER or DEEP_ARCHIVE.", "backup")
+    ]
+
+
+def below(prefix, **changes):
+    return {**LIFECYCLE, "filter": {"prefix": prefix}, **changes}
+
+
+def policy_on(*resources):
+    statement = {"Effect": "Allow", "Action": "s3:Put*", "Resource": list(resources)}
+    return json.dumps({"Statement": [statement]})
+
+
+REPORT = (
+    "aws:backup/reportPlan:ReportPlan",
+    {"reportDeliveryChannel": {"s3BucketName": Ref("backup"), "s3KeyPrefix": "reports"}},
+)
+
+
+def test_what_the_stack_writes_expires_wherever_it_is_written():
+    role_policy = ("aws:iam/rolePolicy:RolePolicy", {"policy": Ref("backup", "arn")})
+    writers = {"report": REPORT, "grant": role_policy}
+    granted = ("grant", ("policy",), policy_on("arn:aws:any:eu-west-1:123456789012:backup/hosts/${aws:x}/*"))
+    whole = ("backup-lifecycle", ("rules",), [below("hosts/"), below("reports/")])
+    assert said(GLACIER, whole, granted, extra=writers) == []
+    assert said(GLACIER, ("backup-lifecycle", ("rules",), [below("state/")]), granted, extra=writers) == [
+        ("Nothing of reports/ in the backup bucket expires.", "backup"),
+        ("Old versions of reports/ in the backup bucket are kept for ever.", "backup"),
+        ("Nothing of hosts/ in the backup bucket expires.", "backup"),
+        ("Old versions of hosts/ in the backup bucket are kept for ever.", "backup"),
+    ]
+    nowhere = ("report", ("reportDeliveryChannel", "s3KeyPrefix"), ABSENT)
+    assert said(GLACIER, whole, granted, nowhere, extra=writers) == [
+        ("Nothing of Backup/ in the backup bucket expires.", "backup"),
+        ("Old versions of Backup/ in the backup bucket are kept for ever.", "backup"),
+    ]
+    found = unjudged(GLACIER, lifecycle(expiration=ABSENT), ("grant", ("policy",), UNKNOWN), extra=writers)
+    assert found == [("Nothing of the backup bucket expires.", "backup")]
 
 
 def test_evidence_need_not_move_but_expires():
@@ -237,6 +309,19 @@ def test_a_lock_is_long_enough_for_its_purpose():
     assert unjudged(LOCK, ("archive-lock", short, UNKNOWN)) == []
 
 
+def test_nobody_can_lift_the_lock_of_prod_s_evidence():
+    staging = Context(environment="staging", regions=PROD.regions)
+    lifted = ("evidence-lock", ("rule", "defaultRetention", "mode"), "GOVERNANCE")
+    assert said(LOCK, lifted) == [
+        ("The lock of the evidence bucket can be lifted; COMPLIANCE is demanded.", "evidence")
+    ]
+    assert said(LOCK, lifted, context=staging) == said(LOCK, lifted, context=DEV) == []
+    assert said(LOCK, ("evidence-lock", ("rule", "defaultRetention", "days"), 1), context=staging) == [
+        ("The evidence bucket locks objects for 1 days; 365 are demanded.", "evidence")
+    ]
+    assert unjudged(LOCK, ("evidence-lock", ("rule", "defaultRetention", "mode"), UNKNOWN)) == []
+
+
 def test_prod_has_a_bucket_of_evidence():
     assert said(LOCK, ("evidence", ("tags",), ABSENT)) == [("No bucket is tagged Purpose=evidence.", None)]
 
@@ -247,10 +332,11 @@ AGREES = "archive-retention-agrees"
 def test_nothing_expires_before_its_lock_ends():
     change = lifecycle("archive", expiration={"days": 364})
     locked = ("Objects of the archive bucket expire after 364 days; their lock holds 365.", "archive")
-    demanded = ("Objects of the archive bucket expire after 364 days; 365 are demanded.", "archive")
+    demanded = ("Objects of the archive bucket expire after 364 days; 2555 are demanded.", "archive")
     assert said(AGREES, change) == [locked, demanded]
     assert said(AGREES, change, context=DEV) == [locked]
-    assert said(AGREES, lifecycle("archive", expiration={"days": 365})) == []
+    assert said(AGREES, lifecycle("archive", expiration={"days": 365}), context=DEV) == []
+    assert said(AGREES, lifecycle("archive", expiration={"days": 2555})) == []
 
 
 def test_the_shortest_expiry_counts():
@@ -258,6 +344,71 @@ def test_the_shortest_expiry_counts():
     assert said(AGREES, ("backup-lifecycle", ("rules",), [LIFECYCLE, short]), without=["backup-lock"]) == [
         ("Objects of the backup bucket expire after 7 days; 28 are demanded.", "backup")
     ]
+
+
+def test_reports_of_backups_are_kept_as_records():
+    short = ("backup-lifecycle", ("rules",), [below("hosts/"), below("reports/", expiration={"days": 365})])
+    assert said(AGREES, short, extra={"report": REPORT}) == [
+        ("The reports below reports/ expire after 365 days; 2555 are demanded.", "backup")
+    ]
+    assert said(AGREES, short, extra={"report": REPORT}, context=DEV) == []
+
+
+def test_no_rule_ends_what_another_keeps_for_longer():
+    everything = {**LIFECYCLE, "expiration": {"days": 365}}
+    del everything["filter"]
+    rules = [everything, below("state/")]
+    assert said(AGREES, ("backup-lifecycle", ("rules",), rules)) == [
+        (
+            "A rule of the backup bucket keeps objects below state/ 2557 days; another ends every object after 365.",
+            "backup",
+        )
+    ]
+    assert said(AGREES, ("backup-lifecycle", ("rules",), [LIFECYCLE, below("state/", expiration={"days": 90})])) == []
+
+
+@pytest.mark.parametrize(("context", "least"), [(PROD, 28), (DEV, 7)], ids=["prod", "dev"])
+def test_an_overwritten_object_can_be_had_back(context, least):
+    def old(days):
+        return said(AGREES, lifecycle(noncurrentVersionExpiration={"noncurrentDays": days}), context=context)
+
+    assert old(least) == []
+    assert old(least - 1) == [
+        (f"Old versions of the backup bucket go after {least - 1} days; {least} are demanded.", "backup")
+    ]
+    assert unjudged(AGREES, lifecycle(noncurrentVersionExpiration={"noncurrentDays": UNKNOWN})) == []
+
+
+def test_logs_of_prod_are_kept_for_a_year():
+    short = ("logs-lifecycle", ("rules", 0, "expiration", "days"), 364)
+    assert said(AGREES, extra=LOGS) == []
+    assert said(AGREES, short, extra=LOGS) == [
+        ("Objects of the logs bucket expire after 364 days; 365 are demanded.", "logs")
+    ]
+    assert said(AGREES, short, extra=LOGS, context=DEV) == []
+
+
+NEVER = "The table's items never expire: it has no ttl that is enabled and names an attribute."
+
+
+@pytest.mark.parametrize(
+    ("ttl", "sentences"),
+    [
+        ({"enabled": True, "attributeName": "expires"}, []),
+        ({"enabled": False, "attributeName": "expires"}, [NEVER]),
+        ({"attributeName": "expires"}, [NEVER]),
+        ({"enabled": True}, [NEVER]),
+        (None, [NEVER]),
+    ],
+)
+def test_items_of_tables_expire(ttl, sentences):
+    rule = next(rule for rule in RULES if rule.id == "ddb-expires")
+    assert faults(rule, resource("aws:dynamodb/table:Table", "table", {"ttl": ttl} if ttl else {})) == sentences
+
+
+def test_an_unknown_ttl_is_not_judged():
+    rule = next(rule for rule in RULES if rule.id == "ddb-expires")
+    assert not_evaluated(rule, resource("aws:dynamodb/table:Table", "table", {"ttl": UNKNOWN}))[0] == []
 
 
 def test_what_never_expires_or_has_no_purpose_is_no_conflict():

@@ -557,16 +557,18 @@ REFUSED = "The lock refuses what the plan's rule weekly writes"
 
 
 @pytest.mark.parametrize(("days", "shown"), [(27, "27"), (ABSENT, "unset")])
-def test_a_lock_of_prod_holds_four_weeks(days, shown):
+def test_a_lock_holds_four_weeks_but_for_development(days, shown):
     short = ("lock", ("minRetentionDays",), days)
     assert said(LOCK, short) == [(f"The lock's minRetentionDays is {shown}; 28 are demanded.", "lock")]
-    assert said(LOCK, short, context=STAGING) == []
+    assert said(LOCK, short, context=STAGING) == said(LOCK, short)
+    assert said(LOCK, short, context=DEV) == []
 
 
-def test_a_vault_of_prod_is_locked():
+def test_a_vault_is_locked_but_for_development():
     open_ = [("The vault is not locked, so its backups can be deleted before their time.", "far-vault")]
     assert said(LOCK, without=["far-lock"]) == open_
-    assert said(LOCK, without=["far-lock"], context=STAGING) == []
+    assert said(LOCK, without=["far-lock"], context=STAGING) == open_
+    assert said(LOCK, without=["far-lock"], context=DEV) == []
 
 
 def test_a_lock_that_refuses_what_is_written_is_named():

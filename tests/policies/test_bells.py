@@ -11,6 +11,9 @@ from policies.rulebook.resource import Context
 from tests.policies.bags import ABSENT, UNKNOWN, altered, not_evaluated, resource, stack_faults
 
 CALL, SIGN_IN = "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"
+ACTION = "AWS Console Action via CloudTrail"
+TRAIL_CALLS = ["DeleteTrail", "PutEventSelectors", "PutInsightSelectors", "StopLogging", "UpdateTrail"]
+KEY_CALLS = ["DeleteImportedKeyMaterial", "DisableKey", "ScheduleKeyDeletion"]
 
 high = resource(TOPIC, "high", {"arn": "arn:aws:sns:eu-west-1:210987654321:high"})
 group = resource(trail.LOG_GROUP, "group", {"name": "/trail", "arn": "arn:aws:logs:eu-west-1:210987654321:/trail"})
@@ -23,10 +26,10 @@ audit_trail = resource(
 )
 
 URGENT = {
-    "root": {"detail-type": [CALL, SIGN_IN], "detail": {"userIdentity": {"type": ["Root"]}}},
+    "root": {"detail-type": [CALL, SIGN_IN, ACTION], "detail": {"userIdentity": {"type": ["Root"]}}},
     "factor": {"detail-type": [SIGN_IN], "detail": {"additionalEventData": {"MFAUsed": ["No"]}}},
-    "trail": {"source": ["aws.cloudtrail"], "detail": {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail"]}},
-    "keys": {"source": ["aws.kms"], "detail": {"eventName": ["ScheduleKeyDeletion", "DisableKey"]}},
+    "trail": {"source": ["aws.cloudtrail"], "detail": {"eventName": TRAIL_CALLS}},
+    "keys": {"source": ["aws.kms"], "detail": {"eventName": KEY_CALLS}},
     "bucket": {"source": ["aws.s3"], "detail": {"requestParameters": {"bucketName": ["trail-files"]}}},
     "group": {"source": ["aws.logs"], "detail": {"requestParameters": {"logGroupName": ["/trail"]}}},
 }
@@ -103,9 +106,24 @@ def test_a_bell_for_another_bucket_or_group_is_none(name, field, value):
     assert missed(*at_home(**{name: {"pattern": other}})) == told(*TITLES[name])
 
 
-def test_a_weaker_pattern_is_found_out():
-    weaker = {"pattern": {"source": ["aws.cloudtrail"], "detail": {"eventName": ["StopLogging", "UpdateTrail"]}}}
-    assert missed(*at_home(trail=weaker)) == told(TITLES["trail"][0], "DeleteTrail by an IAM user")
+@pytest.mark.parametrize(
+    ("name", "source", "gone"),
+    [
+        *(("trail", "aws.cloudtrail", call) for call in TRAIL_CALLS),
+        *(("keys", "aws.kms", call) for call in KEY_CALLS),
+    ],
+)
+def test_a_weaker_pattern_is_found_out(name, source, gone):
+    left = [call for call in (*TRAIL_CALLS, *KEY_CALLS) if call != gone]
+    weaker = {"pattern": {"source": [source], "detail": {"eventName": left}}}
+    assert missed(*at_home(**{name: weaker})) == told(TITLES[name][0], f"{gone} by an IAM user")
+
+
+def test_what_root_does_in_the_console_alone_is_root_s_use_too():
+    pattern = {**URGENT["root"], "detail-type": [CALL, SIGN_IN]}
+    assert missed(*at_home(root={"pattern": pattern})) == told(
+        "use of the root user", "a console action by the root user"
+    )
 
 
 def test_reads_of_the_root_user_reach_the_bus_on_demand_alone():

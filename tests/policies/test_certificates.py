@@ -9,7 +9,7 @@ import pytest
 
 from policies.rulebook import certificates
 from policies.rulebook.alarms import ALARM
-from policies.rulebook.certificates import AUTOMATED, DOCUMENT
+from policies.rulebook.certificates import AUTOMATED, DOCUMENT, FOUND, PROVED, RECORD, VALIDATION
 from policies.rulebook.compute import INSTANCE
 from policies.rulebook.coverage import CERTIFICATE
 from policies.rulebook.edge import DISTRIBUTION
@@ -44,9 +44,12 @@ def said(*changes, stack=STACK, context=None, **options):
     return stack_faults(AUTOMATED, *declared(stack, *changes, **options), context=context)
 
 
-def test_the_section_holds_this_rule():
-    (rule,) = certificates.RULES
-    assert (rule.id, rule.severity, rule.level) == ("cert-automated", Severity.HIGH, Level.MANDATORY)
+def test_the_section_holds_these_rules():
+    assert [(rule.id, rule.severity, rule.level) for rule in certificates.RULES] == [
+        ("cert-automated", Severity.HIGH, Level.MANDATORY),
+        ("cert-proved", Severity.HIGH, Level.MANDATORY),
+        ("cert-name-leads", Severity.HIGH, Level.MANDATORY),
+    ]
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -144,3 +147,82 @@ def test_an_alarm_that_rings_too_late_is_none():
 def test_an_unknown_document_is_no_pass():
     judged = declared({"setup": document(INSTALL)}, ("setup", ("content",), UNKNOWN))
     assert not_evaluated(AUTOMATED, *judged)[0] == []
+
+
+# Proof and name
+
+SITE = {
+    "certificate": (CERTIFICATE, {"domainName": "It.example", "validationMethod": "DNS"}),
+    "proof": (RECORD, {"name": "_1.it.example", "records": [Ref("certificate", "arn", after=".acm-validations.aws.")]}),
+    "issued": (
+        VALIDATION,
+        {"certificateArn": Ref("certificate", "arn"), "validationRecordFqdns": [Ref("proof", "id")]},
+    ),
+    "balancer": ("aws:lb/loadBalancer:LoadBalancer", {"dnsName": "it-1.elb.amazonaws.com"}),
+    "listener": (
+        "aws:lb/listener:Listener",
+        {"loadBalancerArn": Ref("balancer", "arn"), "certificateArn": Ref("certificate", "arn")},
+    ),
+    "name": (RECORD, {"name": "it.example.", "aliases": [{"name": Ref("balancer", "dnsName")}]}),
+}
+
+
+def of_site(rule, *changes, **options):
+    return stack_faults(rule, *declared(SITE, *changes, **options))
+
+
+@pytest.mark.parametrize("rule", [PROVED, FOUND], ids=["proved", "found"])
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_site_with_a_proved_name_passes(rule, preview):
+    assert of_site(rule, preview=preview) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("issued", ("certificateArn",), "arn:aws:acm:eu-west-1:123456789012:certificate/other"),
+         ("Nothing waits until the certificate is issued: no validation names it.", "certificate")),
+        (("issued", ("validationRecordFqdns",), ABSENT),
+         ("The certificate is proved by no record of the stack.", "issued")),
+        (("issued", ("validationRecordFqdns",), []),
+         ("The certificate is proved by no record of the stack.", "issued")),
+        (("proof", ("records",), ["others"]), ("The record does not hold what proves the certificate.", "proof")),
+        (("proof", ("records",), ABSENT), ("The record does not hold what proves the certificate.", "proof")),
+    ],
+)  # fmt: skip
+def test_a_certificate_is_proved_by_a_record(change, expected):
+    assert of_site(PROVED, change) == [expected]
+
+
+def test_a_certificate_of_one_s_own_authority_needs_no_record():
+    assert of_site(PROVED, ("certificate", ("validationMethod",), ABSENT), without=["proof", "issued"]) == []
+
+
+def test_an_unknown_method_is_not_judged():
+    changed = declared(SITE, ("certificate", ("validationMethod",), UNKNOWN))
+    assert not_evaluated(PROVED, *changed)[0] == []
+
+
+LOST = [("No record leads from it.example to the load balancer.", "balancer")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("name", ("name",), "www.it.example"),
+        ("name", ("aliases",), ABSENT),
+        ("name", ("aliases",), []),
+        ("name", ("aliases", 0, "name"), "other.elb.amazonaws.com"),
+    ],
+)
+def test_the_name_of_a_certificate_leads_to_its_load_balancer(change):
+    assert of_site(FOUND, change) == LOST
+
+
+def test_what_nobody_outside_reaches_needs_no_name():
+    assert of_site(FOUND, ("balancer", ("internal",), True), without=["name"]) == []
+    assert of_site(FOUND, ("certificate", ("domainName",), "*.it.example"), without=["name"]) == []
+
+
+def test_an_unknown_name_is_not_judged():
+    assert not_evaluated(FOUND, *declared(SITE, ("certificate", ("domainName",), UNKNOWN)))[0] == []

@@ -119,10 +119,13 @@ CHANGES = [
         "ec2-key-pair-scope": "The launch template takes the key pair laptop but is neither bastion nor maintenance.",
     }),
     (INSTANCE, ("monitoring",), ABSENT, {
-        "ec2-detailed-monitoring": "The instance reports every five minutes; scaling needs every minute.",
+        "ec2-detailed-monitoring": "The instance reports every five minutes; every minute is demanded.",
     }),
     (TEMPLATE, ("monitoring", "enabled"), False, {
-        "ec2-detailed-monitoring": "The launch template reports every five minutes; scaling needs every minute.",
+        "ec2-detailed-monitoring": "The launch template reports every five minutes; every minute is demanded.",
+    }),
+    (INSTANCE, ("metadataOptions", "httpEndpoint"), "disabled", {
+        "ec2-instance-profile": "The instance's metadata service is off, so nothing on it can use its role.",
     }),
     (INSTANCE, ("userData",), "#!/bin/bash\nexport DB_PASSWORD=hunter2\n", {
         "ec2-no-secret-in-user-data": "The instance's user data holds a password, token or secret with its value in "
@@ -231,7 +234,7 @@ def test_the_bastion_and_the_maintenance_machine_may_be_reached(role, tags):
     if "tagSpecifications" in tags:
         volume = {"resourceType": "volume", "tags": {"Role": "data"}}
         said = {"tagSpecifications": [volume, {"resourceType": "instance", "tags": {"Role": role}}]}
-    open_ = {"networkInterfaces": [{"associatePublicIpAddress": "true"}], "keyName": "laptop", "monitoring": ABSENT}
+    open_ = {"networkInterfaces": [{"associatePublicIpAddress": "true"}], "keyName": "laptop"}
     assert broken(resource(TEMPLATE, "it", altered(BAGS[TEMPLATE], **open_, **said))) == {}
 
 
@@ -652,6 +655,12 @@ def test_a_missing_link_is_named(without, said):
 
 def test_an_instance_without_a_profile_has_its_template_s():
     assert said_of(("bastion", ("iamInstanceProfile",), ABSENT)) == {}
+
+
+def test_a_profile_of_others_takes_the_place_of_the_template_s():
+    assert said_of(("bastion", ("iamInstanceProfile",), "others")) == {
+        "ec2-ssm-managed": [(f"Systems Manager cannot manage the instance: it {NO_CHAIN}", "bastion")]
+    }
 
 
 def test_an_own_policy_may_stand_in_for_the_managed_one():

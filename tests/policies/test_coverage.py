@@ -136,10 +136,61 @@ def test_a_web_acl_is_known_by_the_name_of_its_metric():
         "namespace": "AWS/WAFV2",
         "metricName": "BlockedRequests",
         "dimensions": {"WebACL": "WebTier", "Rule": "ALL", "Region": "us-east-1"},
+        "threshold": 1000,
     }
     assert stack_faults(ALARM_COVERAGE, WEB_ACL, resource(ALARM, "blocked", blocked)) == []
     other = resource(ALARM, "blocked", {**blocked, "dimensions": {"WebACL": "Other", "Rule": "ALL"}})
     assert [name for _, name in stack_faults(ALARM_COVERAGE, WEB_ACL, other)] == ["web"]
+
+
+def test_an_alarm_that_rings_when_all_is_well_covers_nothing():
+    noisy = ("Nobody can tell when it has no port left: ports rings even when all is well.", "nat")
+    assert gateway_faults(ports=altered(PORTS, comparisonOperator="GreaterThanOrEqualToThreshold")) == [noisy]
+
+
+def test_an_alarm_that_rings_for_far_more_than_is_bad_covers_nothing():
+    assert gateway_faults(ports=altered(PORTS, threshold=1)) == [(NO_PORTS, "nat")]
+    assert gateway_faults(drops=altered(DROPS, threshold=1e4)) == [(NO_DROPS, "nat")]
+
+
+def composed(rule, **more):
+    bag = {"alarmName": "down", "alarmRule": rule, "alarmActions": ["arn:alerts-high"], **more}
+    alarms = (resource(ALARM, name, {**PORTS, "name": name}) for name in ("ports", "drops"))
+    return [said for said, _ in stack_faults(ALARM_COVERAGE, resource(COMPOSITE, "down", bag), *alarms)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'ALARM("ports")',
+        'ALARM("ports") OR ALARM("drops")',
+        "(ALARM(ports)\nOR ALARM('arn:aws:cloudwatch:us-east-1:1234:alarm:drops')) AND NOT ALARM(other) AND TRUE",
+        'ALARM("ports") AND OK("drops")',
+    ],
+)
+def test_a_composite_rings_with_one_of_its_alarms(rule):
+    assert "None of the alarms that the composite alarm names makes it ring by itself." not in composed(rule)
+
+
+@pytest.mark.parametrize("rule", ['ALARM("ports") AND ALARM("drops")', 'NOT ALARM("ports")', "FALSE", "ALARM(", ""])
+def test_a_composite_that_rings_with_none_of_its_alarms_alone_is_told(rule):
+    assert composed(rule) == ["None of the alarms that the composite alarm names makes it ring by itself."]
+
+
+def suppressed(**suppressor):
+    return composed('ALARM("ports")', actionsSuppressor={"alarm": "drops", **suppressor})
+
+
+def test_an_alarm_that_silences_another_tells_by_itself_and_does_not_take_long():
+    assert suppressed(waitPeriod=120, extensionPeriod=120) == []
+    assert suppressed(waitPeriod=1200, extensionPeriod=120) == [
+        "The composite alarm's waitPeriod is 1200; 60 to 300 seconds let the other alarm speak first and keep nobody "
+        "waiting."
+    ]
+    assert suppressed(alarm="gone", waitPeriod=120, extensionPeriod=120) == [
+        "The composite alarm is silent while gone rings, which tells nobody."
+    ]
+    assert suppressed(alarm="down", waitPeriod=120, extensionPeriod=120) == ["The composite alarm silences itself."]
 
 
 FILTER = resource(

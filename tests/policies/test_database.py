@@ -16,6 +16,7 @@ INSTANCE = "aws:rds/instance:Instance"
 BAG = {
     "engine": "postgres",
     "engineVersion": "17",
+    "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
     "storageEncrypted": True,
     "backupRetentionPeriod": 28,
     "backupWindow": "03:00-04:00",
@@ -23,6 +24,7 @@ BAG = {
     "multiAz": True,
     "deletionProtection": True,
     "skipFinalSnapshot": False,
+    "finalSnapshotIdentifier": "platform-final",
     "deleteAutomatedBackups": False,
     "manageMasterUserPassword": True,
     "iamDatabaseAuthenticationEnabled": True,
@@ -48,6 +50,7 @@ NO_INSIGHTS = {"rds-insights": "Performance Insights is off."}
 NO_MONITORING = {"rds-enhanced-monitoring": "Enhanced monitoring is off."}
 NO_GROWTH = {"rds-storage-headroom": "The database's storage does not grow by itself: maxAllocatedStorage is not set."}
 NO_SNAPSHOT = {"rds-deletion-guard": "The database would be deleted without a final snapshot."}
+UNNAMED_SNAPSHOT = {"rds-deletion-guard": "The database's final snapshot has no name, so that no destroy can make it."}
 NO_BACKUPS = {"rds-deletion-guard": "The database's automated backups would be deleted with it."}
 UNPROTECTED = {"rds-deletion-guard": "The database can be deleted: deletion protection is off."}
 UNMANAGED = {"rds-managed-password": "RDS does not manage the database's password."}
@@ -72,6 +75,11 @@ def versioned(sentence):
 
 def unsupported(version):
     said = f"The database runs PostgreSQL {version}, which is not in support; 14, 15, 16, 17 and 18 are."
+    return versioned(said)
+
+
+def extended(support):
+    said = f"Extended support is billed by the hour once the version is out of support: it is {support}."
     return versioned(said)
 
 
@@ -101,6 +109,8 @@ CHANGES = [
     ("engineVersion", "12.9", unsupported("12.9")),
     ("engineVersion", "latest", unsupported("latest")),
     ("engineVersion", ABSENT, versioned("The database names no engine version, so AWS picks one.")),
+    ("engineLifecycleSupport", ABSENT, extended("unset")),
+    ("engineLifecycleSupport", "open-source-rds-extended-support", extended("open-source-rds-extended-support")),
     ("engine", "mysql", versioned("The database's engine is mysql; postgres is demanded.")),
     ("engine", ABSENT, versioned("The database's engine is unset; postgres is demanded.")),
     ("backupRetentionPeriod", 35, {}),
@@ -163,6 +173,8 @@ CHANGES = [
     ("deletionProtection", ABSENT, UNPROTECTED),
     ("deletionProtection", False, UNPROTECTED),
     ("skipFinalSnapshot", ABSENT, {}),
+    ("finalSnapshotIdentifier", ABSENT, UNNAMED_SNAPSHOT),
+    ("finalSnapshotIdentifier", "", UNNAMED_SNAPSHOT),
     ("skipFinalSnapshot", True, NO_SNAPSHOT),
     ("skipFinalSnapshot", "odd", NO_SNAPSHOT),
     ("deleteAutomatedBackups", ABSENT, NO_BACKUPS),
@@ -201,6 +213,16 @@ CHANGES = [
     ("monitoringInterval", ABSENT, NO_MONITORING),
     ("monitoringInterval", 0, NO_MONITORING),
     ("monitoringInterval", "odd", NO_MONITORING),
+    ("monitoringInterval", 15, {}),
+    (
+        "monitoringInterval",
+        150,
+        {
+            "rds-enhanced-monitoring": (
+                "Enhanced monitoring reports every 150 seconds; RDS takes 1, 5, 10, 15, 30 and 60."
+            )
+        },
+    ),
     (
         "enabledCloudwatchLogsExports",
         ABSENT,
@@ -256,6 +278,8 @@ READS = [
     ("rds-insights", "databaseInsightsMode"),
     ("rds-insights", "performanceInsightsRetentionPeriod"),
     ("rds-enhanced-monitoring", "monitoringInterval"),
+    ("rds-engine-postgres", "engineLifecycleSupport"),
+    ("rds-deletion-guard", "finalSnapshotIdentifier"),
     ("rds-log-exports", "enabledCloudwatchLogsExports"),
     ("rds-storage-headroom", "maxAllocatedStorage"),
     ("rds-storage-headroom", "allocatedStorage"),
@@ -396,7 +420,7 @@ STACK = {
             "snsTopic": "arn:aws:sns:…",
             "sourceType": "db-instance",
             "sourceIds": [Ref("database", "identifier")],
-            "eventCategories": ["failover", "failure", "low storage", "maintenance", "recovery"],
+            "eventCategories": list(database.EVENTS),
         },
     ),
 }
@@ -417,7 +441,10 @@ def silent(events):
     return {"rds-event-subscription": [(f"No event subscription tells of this database's {events}.", "database")]}
 
 
-ALL_SILENT = silent("failover, failure, low storage and maintenance")
+ALL_SILENT = silent(
+    "availability, configuration change, deletion, failover, failure, low storage, maintenance, notification and "
+    "recovery"
+)
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -496,7 +523,11 @@ def test_a_whole_stack_breaks_no_rule(preview):
         (("events", ("sourceIds",), ABSENT), {}),
         (("events", ("sourceIds",), ["another", "platform-prod-db"]), {}),
         (("events", ("eventCategories",), ABSENT), {}),
-        (("events", ("eventCategories",), ["failure", "maintenance"]), silent("failover and low storage")),
+        (
+            ("events", ("eventCategories",), [one for one in database.EVENTS if one not in ("deletion", "failover")]),
+            silent("deletion and failover"),
+        ),
+        (("events", ("eventCategories",), []), {}),
     ],
 )
 def test_one_change_breaks_one_rule_of_the_stack(change, said):
@@ -515,8 +546,8 @@ def test_a_database_that_aws_names_is_known_by_the_dependency():
 
 def test_two_subscriptions_together_may_tell_everything():
     token, props = STACK["events"]
-    more = {"more": (token, {**props, "eventCategories": ["failover", "low storage"]})}
-    assert said_of(("events", ("eventCategories",), ["failure", "maintenance"]), extra=more) == {}
+    more = {"more": (token, {**props, "eventCategories": list(database.EVENTS[:4])})}
+    assert said_of(("events", ("eventCategories",), list(database.EVENTS[4:])), extra=more) == {}
 
 
 @pytest.mark.parametrize(

@@ -249,11 +249,19 @@ TOPICS = {
     "inbox": (QUEUE, {}),
     "let": (QUEUE_POLICY, {"queueUrl": Ref("inbox"), "policy": lets_in("sns.amazonaws.com", "sqs:*", "high")}),
     "dead": (QUEUE, {}),
-    "bury": (QUEUE_POLICY, {"queueUrl": Ref("dead"), "policy": lets_in("sns.amazonaws.com", "sqs:*", "high")}),
+    "bury": (
+        QUEUE_POLICY,
+        {"queueUrl": Ref("dead"), "policy": lets_in("sns.amazonaws.com", "sqs:*", "high", "replies")},
+    ),
     "replies": (TOPIC, {}),
     "answer": (
         SUBSCRIPTION,
-        {"topic": Ref("replies", "arn"), "protocol": "lambda", "endpoint": Ref("acknowledge", "arn")},
+        {
+            "topic": Ref("replies", "arn"),
+            "protocol": "lambda",
+            "endpoint": Ref("acknowledge", "arn"),
+            "redrivePolicy": Ref("dead", "arn", '{"deadLetterTargetArn":"', '"}'),
+        },
     ),
     "acknowledge": (FUNCTION, {}),
     "permit": (
@@ -286,12 +294,28 @@ def test_topics_that_are_read_pass():
         (["inbox"], "queued", "The topic's messages go to a queue that is not declared here."),
         (["acknowledge"], "answer", "The topic's messages go to a function that is not declared here."),
         (["permit"], "answer", "The function acknowledge does not let the topic in."),
-        (["bury"], "queued", "Its dead letters are lost: queue dead does not let them in."),
-        (["dead"], "queued", "Its dead letters go to a queue that is not declared here."),
     ],
 )
 def test_what_is_taken_away_is_named(gone, name, sentence):
     assert topics(without=gone) == [(sentence, name)]
+
+
+@pytest.mark.parametrize(
+    ("gone", "sentence"),
+    [
+        ("bury", "Its dead letters are lost: queue dead does not let them in."),
+        ("dead", "Its dead letters go to a queue that is not declared here."),
+    ],
+)
+def test_dead_letters_that_are_lost_are_named_for_each_reader(gone, sentence):
+    assert topics(without=[gone]) == [(sentence, "queued"), (sentence, "answer")]
+
+
+@pytest.mark.parametrize(("name", "word"), [("queued", "queue"), ("answer", "function")])
+def test_a_reader_without_dead_letters_is_named(name, word):
+    assert topics((name, ("redrivePolicy",), ABSENT)) == [
+        (f"What the topic cannot hand to the {word} is lost: the subscription has no dead letters.", name)
+    ]
 
 
 @pytest.mark.parametrize("name", ["mail", "answer"])

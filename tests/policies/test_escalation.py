@@ -33,27 +33,54 @@ def document(*actions, on="*"):
     return json.dumps({"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": on}]})
 
 
+def call(resource="arn:aws:states:::lambda:invoke", **fields):
+    return {"Type": "Task", "Resource": resource, **fields}
+
+
+ALL = ["States.ALL"]
+ENDS = [{"ErrorEquals": ["Stopped", "Unanswered"], "Next": "Look"}, {"ErrorEquals": ALL, "Next": "Look"}]
+
+
 def states(**branches):
-    """A machine with the rungs of the run book beside a branch that waits for an answer."""
+    """A machine with the rungs of the run book beside a branch that waits for an answer.
+
+    ``rungs``: channel -> minutes; ``rung``: more in each payload; the others say what is changed there.
+    """
     rungs = {"slack": 0, "email": 5, "sms": 10, "phone": 15, **branches.pop("rungs", {})}
-    climb = {
-        f"Send {channel}": {
-            "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
-            "Parameters": {
-                "FunctionName": NOTIFY,
-                "Payload": {"rung": {"channel": channel, "minutes": minutes}},
-            },
-        }
-        for channel, minutes in rungs.items()
-        if minutes is not ABSENT
-    }
+    kept = {channel: minutes for channel, minutes in rungs.items() if minutes is not ABSENT}
+    following = [*list(kept)[1:], None]
+    climb = {}
+    for channel, after in zip(kept, following, strict=True):
+        more = branches.get("rung", {}).get(channel, {})
+        rung = {"channel": channel, "minutes": kept[channel], "name": channel, **more}
+        then = f"Send {after}" if after else "Unanswered"
+        climb[f"Send {channel}"] = call(
+            Parameters={"FunctionName": NOTIFY, "Payload": {"rung": rung}},
+            Next=then,
+            Catch=[{"ErrorEquals": ALL, "Next": branches.get("lost", {}).get(channel, then)}],
+        )
+    climb["Unanswered"] = {"Type": "Fail", "Error": "Unanswered"}
     wait = {
-        "Wait": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"},
-        "Stopped": {"Type": "Fail"},
+        "Wait": call("arn:aws:states:::lambda:invoke.waitForTaskToken", Next="Stopped"),
+        "Stopped": {"Type": "Fail", "Error": "Stopped"},
     }
-    beside = [{"States": branches.get("wait", wait)}, {"States": climb}]
-    return json.dumps({"States": {"Escalate": {"Type": "Parallel", "Branches": beside}}})
+    beside = [
+        {"StartAt": "Wait", "States": branches.get("wait", wait)},
+        {"StartAt": f"Send {next(iter(kept))}", "States": climb},
+    ]
+    opening = {
+        "Open": call(Next="Is it open?", Catch=[{"ErrorEquals": ALL, "Next": "Escalate"}]),
+        "Is it open?": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.state", "StringEquals": "open", "Next": "Escalate"}],
+            "Default": "Ended",
+        },
+        "Ended": {"Type": "Succeed"},
+        "Look": {"Type": "Succeed"},
+        **branches.get("opening", {}),
+    }
+    escalate = {"Type": "Parallel", "Branches": beside, "Catch": ENDS, "Next": "Look", **branches.get("escalate", {})}
+    return json.dumps({"StartAt": "Open", "States": {**opening, "Escalate": escalate}})
 
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -176,7 +203,7 @@ GOES_ON = [("The escalation goes on whatever is answered: nothing waits for an a
     "wait",
     [
         {},
-        {"Wait": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}, "Stopped": {"Type": "Fail"}},
+        {"Wait": call(), "Stopped": {"Type": "Fail", "Error": "Stopped"}},
         {"Wait": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"}},
     ],
     ids=["nothing waits", "it waits for no answer", "an answer ends nothing"],
@@ -188,6 +215,211 @@ def test_an_escalation_that_no_answer_stops_is_a_fault(wait):
 def test_rungs_that_wait_for_an_answer_themselves_can_be_stopped():
     waiting = states(wait={}).replace("lambda:invoke", "lambda:invoke.waitForTaskToken")
     assert said(("machine", ("definition",), waiting)) == []
+
+
+# The way to the rungs
+
+MACHINE_ARN = "arn:aws:any:eu-west-1:123456789012:machine"
+
+
+def machine_says(**branches):
+    return said(("machine", ("definition",), states(**branches)))
+
+
+def test_a_machine_that_calls_only_where_something_fails_is_named():
+    closed = {"Is it open?": {"Type": "Choice", "Choices": [], "Default": "Ended"}}
+    assert machine_says(opening=closed) == [
+        ("Nobody is called unless something fails first: no way leads from the start to the rungs.", "machine")
+    ]
+
+
+def test_a_failure_before_the_rungs_must_not_keep_them_back():
+    lost = {"Open": call(Next="Is it open?", Catch=[{"ErrorEquals": ALL, "Next": "Ended"}])}
+    assert machine_says(opening=lost) == [
+        ("Where state Open fails, nobody is called: Ended leads to no rung.", "machine")
+    ]
+
+
+def test_a_rung_that_fails_must_not_end_those_after_it():
+    assert machine_says(lost={"email": "Unanswered"}) == [
+        ("From state Send email by Unanswered the escalation does not come to every rung after it.", "machine")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("catch", "sentences"),
+    [
+        (
+            [],
+            [
+                "An error in state Escalate ends the escalation: it does not catch States.ALL.",
+                "State Escalate does not catch the end Stopped by its error, so it counts as broken.",
+                "State Escalate does not catch the end Unanswered by its error, so it counts as broken.",
+            ],
+        ),
+        (ENDS[:1], ["An error in state Escalate ends the escalation: it does not catch States.ALL."]),
+        (
+            [{"ErrorEquals": ["Stopped"], "Next": "Look"}, ENDS[1]],
+            ["State Escalate does not catch the end Unanswered by its error, so it counts as broken."],
+        ),
+    ],
+)
+def test_each_end_of_the_rungs_is_told_apart(catch, sentences):
+    assert machine_says(escalate={"Catch": catch}) == [(sentence, "machine") for sentence in sentences]
+
+
+def told(**rungs):
+    """Rungs that name who is reached and when the next one comes, with changes by channel."""
+    whole = {
+        "slack": {"to": [], "next_minutes": 5},
+        "email": {"to": ["primary"], "next_minutes": 5},
+        "sms": {"to": ["primary"], "next_minutes": 5},
+        "phone": {"to": ["backup"], "next_minutes": 0},
+    }
+    return {channel: {**given, **rungs.get(channel, {})} for channel, given in whole.items()}
+
+
+def test_rungs_that_reach_those_on_call_pass():
+    assert machine_says(rung=told()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"email": {"to": []}}, "Rung email leaves out primary."),
+        ({"sms": {"to": ["backup"]}}, "Rung sms leaves out primary."),
+        ({"phone": {"to": ["primary"]}}, "Rung phone leaves out backup."),
+        ({"sms": {"next_minutes": 50}}, "Rung sms says that the next one comes in 50 minutes; it comes in 5."),
+    ],
+)
+def test_a_rung_that_reaches_too_few_or_tells_another_time_is_named(change, sentence):
+    assert machine_says(rung=told(**change)) == [(sentence, "machine")]
+
+
+# What starts it, and what it was told
+
+
+def environment(**variables):
+    given = {
+        "MACHINE_ARN": MACHINE_ARN,
+        "TABLE": "records",
+        "RETENTION_DAYS": "400",
+        "ACKNOWLEDGED_HOURS": "24",
+        "RUNGS": [
+            {"name": name, "minutes": at} for name, at in (("slack", 0), ("email", 5), ("sms", 10), ("phone", 15))
+        ],
+        "RESPOND_MINUTES": {"critical": 15, "high": 60, "medium": 240, "low": None},
+        "TOPICS": {f"arn:aws:any:eu-west-1:123456789012:{severity}": severity for severity in SEVERITIES},
+        **variables,
+    }
+    return {"variables": {name: text if isinstance(text, str) else json.dumps(text) for name, text in given.items()}}
+
+
+def escalate_says(**variables):
+    return [sentence for sentence, name in said(("escalate", ("environment",), environment(**variables)))]
+
+
+def test_a_function_that_agrees_with_the_machine_passes():
+    assert escalate_says() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {
+                "RUNGS": [
+                    {"name": "slack", "minutes": 0},
+                    {"name": "email", "minutes": 5},
+                    {"name": "sms", "minutes": 10},
+                ]
+            },
+            "The function gives rung phone no time, so the escalation breaks off there.",
+        ),
+        (
+            {
+                "RUNGS": [
+                    {"name": "slack", "minutes": 0},
+                    {"name": "email", "minutes": 50},
+                    {"name": "sms", "minutes": 10},
+                    {"name": "phone", "minutes": 15},
+                ]
+            },
+            "The function has rung email wait 50 minutes, and the machine says 5.",
+        ),
+        (
+            {"RESPOND_MINUTES": {"critical": 150, "high": 60, "medium": 240, "low": None}},
+            "The function allows 150 minutes to respond to critical alarms; 15 are the most.",
+        ),
+        (
+            {"RESPOND_MINUTES": {"critical": 15, "high": 60, "medium": 240}},
+            "The function knows no response time for low alarms.",
+        ),
+        (
+            {"TOPICS": {f"arn:aws:any:eu-west-1:123456789012:{one}": one for one in ("critical", "high", "medium")}},
+            "The function does not know the topic low as that of low alarms, and buries them.",
+        ),
+    ],
+)
+def test_a_function_that_was_told_otherwise_than_the_machine_is_named(variables, sentence):
+    assert escalate_says(**variables) == [sentence]
+
+
+def test_the_wait_for_the_end_is_as_long_as_the_function_counts_on():
+    held = call("arn:aws:states:::lambda:invoke.waitForTaskToken", TimeoutSeconds=3600, Next="Ended")
+    changes = [
+        ("machine", ("definition",), states(opening={"Look": held})),
+        ("escalate", ("environment",), environment()),
+    ]
+    assert said(*changes) == [("State Look waits 3600 seconds, and the function counts on 24 hours.", "escalate")]
+
+
+def roster(**rotation):
+    people = {name: {"name": name} for name in ("ana", "ben")}
+    return {
+        "variables": {"ROSTER": json.dumps({"contacts": people, "rotation": {"order": ["ana", "ben"], **rotation}})}
+    }
+
+
+@pytest.mark.parametrize(
+    ("order", "sentences"),
+    [
+        (["ana", "ben"], []),
+        (["ana"], ["Too few are on call: a primary and a backup take turns."]),
+        (["ana", "chi"], ["The function has no contact of chi, who is on call."]),
+    ],
+)
+def test_two_take_turns_and_both_can_be_reached(order, sentences):
+    found = said(("notify", ("environment",), roster(order=order)))
+    assert found == [(sentence, "notify") for sentence in sentences]
+
+
+def test_functions_of_one_table_are_told_the_same():
+    changes = [
+        ("escalate", ("environment",), environment()),
+        ("acknowledge", ("environment",), {"variables": {"TABLE": "records", "RETENTION_DAYS": "4"}}),
+        ("notify", ("environment",), {"variables": {"TABLE": "other", "RETENTION_DAYS": "5"}}),
+    ]
+    assert said(*changes) == [
+        ("RETENTION_DAYS is 4 here and 400 in function escalate, which shares its table.", "acknowledge")
+    ]
+
+
+def test_whoever_may_be_on_call_can_answer():
+    people = roster()["variables"]["ROSTER"]
+    changes = [("notify", ("environment",), {"variables": {"TABLE": "records", "ROSTER": people}})]
+    for known, sentences in (
+        ({"ana": {}, "ben": {}}, []),
+        ({"ana": {}}, ["The function does not take the answer of ben, who may be on call."]),
+    ):
+        taking = {"variables": {"TABLE": "records", "CONTACTS": json.dumps(known)}}
+        found = said(*changes, ("acknowledge", ("environment",), taking))
+        assert found == [(sentence, "acknowledge") for sentence in sentences]
+
+
+def test_unknown_variables_are_no_pass():
+    with pytest.raises(UnknownValueError):
+        said(("escalate", ("environment",), {"variables": {"MACHINE_ARN": UNKNOWN}}))
 
 
 # What brings rings and answers in

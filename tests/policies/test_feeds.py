@@ -9,7 +9,7 @@ from policies.rulebook import coverage, feeds
 from policies.rulebook.feeds import ALARM_FED, ALARM_WATCHES, MESSAGES_READ
 from policies.rulebook.links import ATTACHMENT, ROLE, ROLE_POLICY
 
-from .bags import UNKNOWN, resource, stack_faults
+from .bags import UNKNOWN, not_evaluated, resource, stack_faults
 from .declared import Ref, declared
 
 COUNTER = resource(
@@ -93,9 +93,8 @@ def test_before_it_is_made_what_an_alarm_watches_is_known_by_the_dependency():
     unmade = resource(coverage.QUEUE, "queue", {"name": UNKNOWN})
     bag = {"dimensions": {"QueueName": UNKNOWN}}
     assert stack_faults(ALARM_WATCHES, resource(feeds.ALARM, "alarm", bag, uses={"dimensions": unmade}), unmade) == []
-    assert stack_faults(ALARM_WATCHES, alarm(**bag), unmade) == [
-        ("The alarm watches no queue that is declared here: QueueName names none.", "alarm")
-    ]
+    with pytest.raises(UnknownValueError):
+        stack_faults(ALARM_WATCHES, alarm(**bag), unmade)
 
 
 def test_a_literal_beside_an_unknown_name_is_no_pass():
@@ -162,3 +161,43 @@ def test_a_policy_that_is_unknown_is_no_pass():
 def test_a_subscription_by_e_mail_needs_no_reader():
     told = resource(feeds.SUBSCRIPTION, "told", {"protocol": "email", "endpoint": "a@learning.example"})
     assert stack_faults(MESSAGES_READ, told) == []
+
+
+# What agents collect
+
+AGENT = {
+    "metrics": {
+        "metrics_collected": {
+            "disk": {"measurement": ["used_percent"]},
+            "mem": {"measurement": [{"name": "mem_used_percent"}]},
+        }
+    }
+}
+
+
+def collected(text, metric):
+    full = resource(feeds.ALARM, "full", {"namespace": "CWAgent", "metricName": metric})
+    agent = resource("aws:ssm/parameter:Parameter", "agent", {"insecureValue": text})
+    return full, agent
+
+
+@pytest.mark.parametrize("metric", ["disk_used_percent", "mem_used_percent"])
+def test_what_an_agent_collects_feeds_an_alarm(metric):
+    assert stack_faults(ALARM_FED, *collected(json.dumps(AGENT), metric)) == []
+
+
+def test_what_no_agent_collects_is_named():
+    assert stack_faults(ALARM_FED, *collected(json.dumps(AGENT), "swap_used_percent")) == [
+        ("No agent collects swap_used_percent in CWAgent, so the alarm waits for ever.", "full")
+    ]
+
+
+def test_an_unknown_configuration_may_be_the_one_that_collects_it():
+    other = resource("aws:ssm/parameter:Parameter", "other", {"insecureValue": UNKNOWN})
+    said, _ = not_evaluated(ALARM_FED, *collected(json.dumps(AGENT), "swap_used_percent"), other)
+    assert said == []
+    assert stack_faults(ALARM_FED, *collected(json.dumps(AGENT), "disk_used_percent"), other) == []
+
+
+def test_where_no_agent_is_configured_by_a_parameter_its_metrics_are_not_judged():
+    assert stack_faults(ALARM_FED, *collected("no json", "swap_used_percent")) == []

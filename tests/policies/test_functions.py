@@ -7,6 +7,7 @@ import pytest
 from policies.rulebook import functions
 from policies.rulebook.coverage import FUNCTION, QUEUE
 from policies.rulebook.functions import INVOKE_CONFIG, PERMISSION, URL
+from policies.rulebook.links import ROLE, ROLE_POLICY
 from policies.rulebook.resource import SECRET
 from policies.rulebook.rule import Level, Severity
 
@@ -34,6 +35,8 @@ def test_the_section_holds_these_rules():
         ("lambda-not-public", Severity.HIGH, Level.MANDATORY),
         ("lambda-no-secret-env", Severity.CRITICAL, Level.MANDATORY),
         ("lambda-dlq-tracing", Severity.LOW, Level.ADVISORY),
+        ("lambda-in-network", Severity.MEDIUM, Level.MANDATORY),
+        ("lambda-personal-encrypted", Severity.MEDIUM, Level.MANDATORY),
     ]
 
 
@@ -195,3 +198,69 @@ def test_unknown_tracing_is_no_pass():
 def test_an_unknown_runtime_is_no_pass():
     with pytest.raises(UnknownValueError):
         faults(RULES["lambda-runtime"], function("runtime", to=UNKNOWN))
+
+
+# In the network, and with people's data
+
+JOINS = '{"Statement": [{"Effect": "Allow", "Action": ["ec2:CreateNetworkInterface"], "Resource": "*"}]}'
+NETWORKED = {
+    "role": (ROLE, {}),
+    "may": (ROLE_POLICY, {"role": Ref("role", "name"), "policy": JOINS}),
+    "function": (
+        FUNCTION,
+        {
+            "role": Ref("role", "arn"),
+            "vpcConfig": {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]},
+        },
+    ),
+}
+OUTSIDE = "The function stands in no network, though its role may join one: it has no"
+
+
+def networked(*changes, **options):
+    return stack_faults(RULES["lambda-in-network"], *declared(NETWORKED, *changes, **options))
+
+
+def test_a_function_in_the_network_or_without_rights_to_it_passes():
+    assert networked() == []
+    assert networked(("function", ("vpcConfig",), ABSENT), without=["may"]) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "sentence"),
+    [
+        (("vpcConfig",), ABSENT, f"{OUTSIDE} subnet."),
+        (("vpcConfig", "subnetIds"), [], f"{OUTSIDE} subnet."),
+        (("vpcConfig", "securityGroupIds"), [], f"{OUTSIDE} security group."),
+        (("vpcConfig", "subnetIds"), ["subnet-1"], "The function is gone with one zone: it stands in one subnet."),
+    ],
+)
+def test_a_function_that_misses_its_network_is_named(path, to, sentence):
+    assert networked(("function", path, to)) == [(sentence, "function")]
+
+
+def test_an_unknown_network_is_no_pass():
+    said, _ = not_evaluated(RULES["lambda-in-network"], *declared(NETWORKED, ("function", ("vpcConfig",), UNKNOWN)))
+    assert said == []
+
+
+@pytest.mark.parametrize("text", ['{"ana":{"email":"ana@learning.example"}}', '{"phone":"+447700900141"}'])
+def test_people_s_data_is_encrypted_under_a_key_of_the_project(text):
+    bag = {"environment": {"variables": {"ROSTER": text, "TABLE": "t"}}}
+    rule = RULES["lambda-personal-encrypted"]
+    assert faults(rule, resource(FUNCTION, "it", bag)) == [
+        "The function's variable ROSTER holds people's addresses or numbers, and no key of the project encrypts it."
+    ]
+    assert faults(rule, resource(FUNCTION, "it", {**bag, "kmsKeyArn": "arn:aws:kms:x"})) == []
+
+
+def test_a_sender_s_address_is_nobody_s():
+    bag = {"environment": {"variables": {"SENDER": "alerts@learning.example", "RUNGS": '[{"name":"sms"}]'}}}
+    assert faults(RULES["lambda-personal-encrypted"], resource(FUNCTION, "it", bag)) == []
+    assert faults(RULES["lambda-personal-encrypted"], resource(FUNCTION, "it", {})) == []
+
+
+def test_unknown_variables_are_no_pass():
+    bag = {"environment": {"variables": {"ROSTER": UNKNOWN}}}
+    with pytest.raises(UnknownValueError):
+        faults(RULES["lambda-personal-encrypted"], resource(FUNCTION, "it", bag))

@@ -102,7 +102,7 @@ UNPROTECTED = ["A destroy would take the resource along: it is neither protected
         ("prod", {}, UNPROTECTED),
         ("prod", {"protect": True}, []),
         ("prod", {"retain_on_delete": True}, []),
-        ("staging", {}, []),
+        ("staging", {}, UNPROTECTED),
         ("dev", {}, []),
     ],
 )
@@ -123,7 +123,7 @@ UNPROTECTED = ["A destroy would take the resource along: it is neither protected
         "aws:cloudtrail/trail:Trail",
     ],
 )
-def test_what_holds_data_in_prod_is_protected(token, environment, fields, said):
+def test_what_holds_data_is_protected_but_for_development(token, environment, fields, said):
     assert said_of("gov-protect-stateful", token, {}, Context(environment=environment), **fields) == said
 
 

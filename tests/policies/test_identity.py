@@ -42,8 +42,12 @@ TRUST = {
     "Effect": "Allow",
     "Principal": {"Service": "scheduler.amazonaws.com"},
     "Action": "sts:AssumeRole",
-    "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+    "Condition": {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/office"},
+    },
 }
+BY_ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def document(*statements):
@@ -102,7 +106,8 @@ def passing(*sentences):
 EVERYTHING = admin("The policy allows every action on every resource.")
 ANY_ROLE = passing("The policy allows iam:PassRole for any role.")
 UNTAGGED = wide(
-    "The policy allows ec2:StartInstances and ec2:StopInstances on whatever there is, without a condition on its tags."
+    "The policy allows ec2:StartInstances and ec2:StopInstances on whatever there is, without a condition on a tag "
+    "that picks it out."
 )
 ANY_SERVICE = "The policy allows iam:PassRole to any service: no condition on iam:PassedToService."
 
@@ -147,7 +152,8 @@ ANY_SERVICE = "The policy allows iam:PassRole to any service: no condition on ia
             {"Effect": "Allow", "Action": "s3:*", "NotResource": BUCKET},
             wide(f"The policy allows s3:* on every resource but {BUCKET}."),
         ),
-        ({**ALLOW, "Action": "s3:*"}, {}),
+        ({**ALLOW, "Action": "s3:*"}, wide(f"The policy allows s3:* on {BUCKET}.")),
+        ({**STOP, "Condition": {"StringEquals": {"aws:ResourceTag/Project": "a"}}}, UNTAGGED),
         ({**ALLOW, "Action": "ec2:Describe*", "Resource": "*"}, {}),
         (
             altered(STOP, "Condition", to=ABSENT),
@@ -155,7 +161,10 @@ ANY_SERVICE = "The policy allows iam:PassRole to any service: no condition on ia
         ),
         (
             {**STOP, "Action": "rds:Stop*", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}},
-            wide("The policy allows rds:StopDBInstance on whatever there is, without a condition on its tags."),
+            wide(
+                "The policy allows rds:StopDBInstance on whatever there is, without a condition on a tag that picks it "
+                "out."
+            ),
         ),
         (
             {**STOP, "Condition": {"StringEqualsIfExists": {"aws:ResourceTag/Schedule": "office-hours"}}},
@@ -231,6 +240,17 @@ def test_another_policy_is(arn):
     assert broken(resource(ATTACHMENTS[0], "it", {"policyArn": arn})) == {}
 
 
+def any_resource(service):
+    return {
+        "iam-trust-scoped": [
+            f"The trust policy lets {service} take the role on any resource's behalf: no condition on aws:SourceArn."
+        ]
+    }
+
+
+MORE = {"iam-trust-scoped": ["The trust policy allows more than to take the role."]}
+
+
 def stranger(service):
     return {
         "iam-trust-scoped": [
@@ -260,7 +280,21 @@ ANYONE = {"iam-trust-scoped": ["The trust policy lets anyone take the role."]}
             {**TRUST, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule/nightly"}}},
             stranger("scheduler.amazonaws.com"),
         ),
-        ({**TRUST, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:123456789012:schedule/*"}}}, {}),
+        (
+            {**TRUST, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:123456789012:schedule/*"}}},
+            stranger("scheduler.amazonaws.com"),
+        ),
+        ({**TRUST, "Condition": BY_ACCOUNT}, any_resource("scheduler.amazonaws.com")),
+        (
+            {**TRUST, "Condition": {**BY_ACCOUNT, "ArnLike": {"aws:SourceArn": "arn:aws:scheduler:a:*:schedule/a"}}},
+            any_resource("scheduler.amazonaws.com"),
+        ),
+        ({**TRUST, "Principal": {"Service": "backup.amazonaws.com"}, "Condition": BY_ACCOUNT}, {}),
+        ({**TRUST, "Principal": {"Service": "ssm.amazonaws.com"}, "Condition": BY_ACCOUNT}, {}),
+        ({**TRUST, "Action": ["sts:AssumeRole", "sts:tagsession"]}, {}),
+        ({**TRUST, "Action": "*"}, MORE),
+        ({**TRUST, "Action": "sts:*"}, MORE),
+        (altered({**TRUST, "NotAction": "sts:AssumeRole"}, "Action", to=ABSENT), MORE),
         (
             {**TRUST, "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}},
             stranger("scheduler.amazonaws.com"),

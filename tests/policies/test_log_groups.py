@@ -5,8 +5,9 @@ from pulumi_policy.proxy import UnknownValueError
 
 from policies.rulebook import log_groups
 from policies.rulebook.coverage import DATABASE, FUNCTION, MACHINE, WORKSPACE
-from policies.rulebook.log_groups import FIREWALL_LOGS, FLOW_LOG, GROUP, GROUP_DECLARED
-from tests.policies.bags import ABSENT, UNKNOWN, stack_faults
+from policies.rulebook.log_groups import FIREWALL_LOGS, FLOW_LOG, GROUP, GROUP_DECLARED, KEPT
+from policies.rulebook.resource import Context
+from tests.policies.bags import ABSENT, UNKNOWN, faults, resource, stack_faults
 from tests.policies.declared import Ref, declared
 
 ARN = "arn:aws:logs:eu-west-1:123456789012:log-group:/platform/x"
@@ -32,7 +33,7 @@ def elsewhere(group, name):
 
 
 def test_the_rule_is_this():
-    assert [rule.id for rule in log_groups.RULES] == ["mon-log-group-declared"]
+    assert [rule.id for rule in log_groups.RULES] == ["mon-log-group-declared", "mon-log-kept"]
 
 
 def test_logs_in_declared_groups_pass():
@@ -72,3 +73,29 @@ def test_what_writes_to_no_group_is_not_judged(name, path, value):
 def test_an_unknown_destination_is_no_pass():
     with pytest.raises(UnknownValueError):
         said(("database", ("identifier",), UNKNOWN))
+
+
+def kept(days, environment="prod"):
+    return faults(KEPT, resource(GROUP, "group", {"retentionInDays": days}), Context(environment=environment))
+
+
+def test_prod_keeps_every_log_for_a_year():
+    assert kept(365) == []
+    assert kept(731) == []
+    assert kept(180) == ["The logs are kept 180 days; prod keeps them 365 or more."]
+    assert kept(180, "staging") == []
+
+
+def test_a_time_that_cloudwatch_does_not_know_is_told():
+    assert kept(45, "dev") == ["CloudWatch keeps no logs for 45 days; the next time it knows is 60."]
+    assert kept(4000, "dev") == ["CloudWatch keeps no logs for 4000 days; the next time it knows is 3653."]
+
+
+def test_logs_that_are_kept_for_ever_are_another_rules_business():
+    assert faults(KEPT, resource(GROUP, "group", {})) == []
+    assert kept(0) == []
+
+
+def test_a_retention_that_is_not_known_is_not_evaluated():
+    with pytest.raises(UnknownValueError):
+        kept(UNKNOWN)

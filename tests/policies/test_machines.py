@@ -13,7 +13,7 @@ from policies.rulebook.links import TEMPLATE
 from policies.rulebook.resource import Context
 from policies.rulebook.rule import Level, Severity
 
-from .bags import ABSENT, UNKNOWN, not_evaluated, stack_faults
+from .bags import ABSENT, UNKNOWN, not_evaluated, resource, stack_faults
 from .declared import Ref, declared
 
 RULES = {rule.id: rule for rule in machines.RULES}
@@ -195,3 +195,25 @@ def test_another_machine_has_other_doors():
 def test_an_unknown_port_is_no_pass():
     judged = declared(STACK, ("http", ("fromPort",), UNKNOWN))
     assert not_evaluated(RULES["maint-ingress-exact"], *judged, context=ADMINS)[0] == []
+
+
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+
+
+@pytest.mark.parametrize(
+    ("props", "said"),
+    [
+        ({}, "The load balancer names no security group, so it gets its VPC's default one."),
+        ({"securityGroups": []}, "The load balancer names no security group, so it gets its VPC's default one."),
+        ({"loadBalancerType": "network"}, "The load balancer names no security group, so it lets everybody in."),
+        ({"loadBalancerType": "gateway"}, None),
+        ({"securityGroups": ["sg-1"]}, None),
+    ],
+)
+def test_a_load_balancer_names_its_groups(props, said):
+    found = stack_faults(machines.HAS_GROUP, resource(BALANCER, "it", props))
+    assert found == ([(said, "it")] if said else [])
+
+
+def test_a_load_balancer_of_unknown_groups_is_not_judged():
+    assert not_evaluated(machines.HAS_GROUP, resource(BALANCER, "it", {"securityGroups": UNKNOWN}))[0] == []

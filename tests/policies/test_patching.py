@@ -57,15 +57,22 @@ def approval(**how):
     filters = [
         {"key": "PRODUCT", "values": ["*"]},
         {"key": "CLASSIFICATION", "values": ["Security"]},
-        {"key": "SEVERITY", "values": ["Critical", "Important"]},
+        {"key": "SEVERITY", "values": ["Critical", "Important", "Medium", "Low"]},
     ]
-    return {"patchFilters": filters, **how}
+    return {"patchFilters": filters, "complianceLevel": "HIGH", **how}
+
+
+BUGFIXES = {
+    "patchFilters": [{"key": "CLASSIFICATION", "values": ["Bugfix"]}],
+    "complianceLevel": "LOW",
+    "approveUntilDate": "2026-11-10",
+}
 
 
 SYSTEM = {
     "baseline": (
         "aws:ssm/patchBaseline:PatchBaseline",
-        {"operatingSystem": "AMAZON_LINUX_2023", "approvalRules": [approval(approveUntilDate="2026-11-10")]},
+        {"operatingSystem": "AMAZON_LINUX_2023", "approvalRules": [approval(approveUntilDate="2026-11-10"), BUGFIXES]},
     ),
     "group": ("aws:ssm/patchGroup:PatchGroup", {"baselineId": Ref("baseline"), "patchGroup": "hosts"}),
     "bastion": ("aws:ec2/instance:Instance", {"tags": {"PatchGroup": "hosts"}}),
@@ -81,6 +88,7 @@ SYSTEM = {
         "aws:ssm/association:Association",
         {
             "name": "AWS-RunPatchBaseline",
+            "parameters": {"Operation": "Scan"},
             "scheduleExpression": "cron(30 12 ? * * *)",
             "targets": [{"key": "tag:PatchGroup", "values": ["hosts"]}],
         },
@@ -164,10 +172,61 @@ def test_machines_without_a_baseline_get_that_of_aws():
             [("baseline", ("approvalRules", 0, "patchFilters", 1, "values"), ["Bugfix"])],
             "The baseline approves no security patches.",
         ),
+        (
+            [("baseline", ("approvalRules", 0, "patchFilters", 1, "values"), [])],
+            "The baseline approves no security patches.",
+        ),
     ],
 )
 def test_a_baseline_that_approves_too_little_is_named(changes, sentence):
     assert said("patch-baselines", *changes) == [(sentence, "baseline")]
+
+
+FILTERS = ("approvalRules", 0, "patchFilters")
+SEVERITIES = ["Critical", "Important", "Medium", "Low"]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "missing"),
+    [
+        ((*FILTERS, 2, "values"), ["Important", "Medium", "Low"], ["Critical"]),
+        ((*FILTERS, 2, "values"), ["None"], SEVERITIES),
+        ((*FILTERS, 0, "values"), ["AmazonLinux2"], SEVERITIES),
+    ],
+)
+def test_security_patches_of_every_severity_are_approved(path, values, missing):
+    assert said("patch-baselines", ("baseline", path, values)) == [
+        (f"The baseline approves no security patches of severity {severity}.", "baseline") for severity in missing
+    ]
+
+
+def test_what_a_rule_has_no_filter_for_it_approves_all_of():
+    assert said("patch-baselines", ("baseline", FILTERS, [])) == []
+
+
+NO_WAIT = ("baseline", ("approvalRules", 1, "approveUntilDate"), ABSENT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ([("baseline", ("approvalRules", 1), approval(approveUntilDate="2026-11-10"))],
+         "The baseline approves no bugfixes."),
+        ([("baseline", ("approvalRules", 1, "complianceLevel"), ABSENT)],
+         "Rule 2 of the baseline names no level, so no report counts a patch that is missing."),
+        ([("baseline", ("approvalRules", 0, "complianceLevel"), "UNSPECIFIED")],
+         "Rule 1 of the baseline names no level, so no report counts a patch that is missing."),
+        ([NO_WAIT], "Rule 2 of the baseline says not when it approves a patch; AWS refuses that."),
+        ([NO_WAIT, ("baseline", ("approvalRules", 1, "approveAfterDays"), 8)],
+         "Rule 2 of the baseline waits 8 days; AWS's own waits 7."),
+    ],
+)  # fmt: skip
+def test_a_rule_of_a_baseline_says_all_that_it_must(changes, sentence):
+    assert said("patch-baselines", *changes) == [(sentence, "baseline")]
+
+
+def test_a_week_is_not_too_long():
+    assert said("patch-baselines", NO_WAIT, ("baseline", ("approvalRules", 1, "approveAfterDays"), 7)) == []
 
 
 def test_a_star_approves_security_patches_too():
@@ -212,6 +271,12 @@ def test_a_baseline_of_unknown_rules_is_not_judged():
 )
 def test_a_machine_outside_of_all_groups_is_named(change, expected):
     assert said("patch-machines-grouped", change) == [expected]
+
+
+def test_a_patch_group_has_a_baseline_of_the_stack():
+    expected = [("The patch group hosts has no baseline of this stack.", "group")]
+    assert said("patch-machines-grouped", ("group", ("baselineId",), "pb-0123456789abcdef0")) == expected
+    assert said("patch-machines-grouped", ("group", ("baselineId",), ABSENT)) == expected
 
 
 def test_a_machine_of_an_unknown_group_is_not_judged_and_others_are():
@@ -315,6 +380,54 @@ def test_a_group_that_nothing_looks_at_is_named(change):
     assert said("patch-scanned-daily", change) == [
         ("Nothing looks daily for missing patches on the machines of hosts.", "group")
     ]
+
+
+ODD = "The association shall only look for patches, Scan; its operation is {}."
+
+
+def test_a_look_is_only_a_look():
+    assert said("patch-scanned-daily", ("scan", ("parameters", "Operation"), "Install")) == [
+        (ODD.format("Install"), "scan")
+    ]
+    assert said("patch-scanned-daily", ("scan", ("parameters",), ABSENT)) == [
+        (ODD.format("unset"), "scan"),
+        ("Nothing looks daily for missing patches on the machines of hosts.", "group"),
+    ]
+
+
+def test_an_unknown_operation_is_not_judged():
+    assert unjudged("patch-scanned-daily", ("scan", ("parameters", "Operation"), UNKNOWN)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "hours"),
+    [
+        ([("window", ("cutoff",), 0)], (3, 0)),
+        ([("window", ("cutoff",), ABSENT)], (3, 0)),
+        ([("window", ("cutoff",), 3)], (3, 3)),
+        ([("window", ("duration",), 1)], (1, 1)),
+    ],
+)
+def test_a_window_has_room_to_begin_and_to_end(changes, hours):
+    duration, cutoff = hours
+    assert said("patch-installed-weekly", *changes) == [
+        (
+            f"The window of {duration} hours takes on work until {cutoff} hours before its end; "
+            "there must be an hour to begin and one to end in.",
+            "window",
+        )
+    ]
+
+
+def test_a_window_is_for_registered_machines():
+    assert said("patch-installed-weekly", ("window", ("allowUnassociatedTargets",), True)) == [
+        ("The window also takes machines that nobody registered with it.", "window")
+    ]
+    assert said("patch-installed-weekly", ("window", ("allowUnassociatedTargets",), False)) == []
+
+
+def test_a_window_of_unknown_length_is_not_judged():
+    assert unjudged("patch-installed-weekly", ("window", ("duration",), UNKNOWN)) == []
 
 
 def test_a_look_at_unknown_machines_is_not_judged():

@@ -7,6 +7,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from components.prometheus import rules as rendered
 from policies.rulebook import prometheus
+from policies.rulebook.alarms import ALARM
 from policies.rulebook.coverage import ALERT_MANAGER, PROMETHEUS_RULES, TOPIC, WORKSPACE
 from policies.rulebook.links import ROLE, ROLE_POLICY
 from policies.rulebook.prometheus import (
@@ -21,6 +22,7 @@ from policies.rulebook.prometheus import (
     PROMETHEUS_WHOLE,
     SCRAPER,
 )
+from policies.rulebook.resource import Context
 from tests.policies.bags import ABSENT, UNKNOWN, not_evaluated, stack_faults
 from tests.policies.declared import Ref, declared
 
@@ -169,7 +171,13 @@ SHOWN = {
     "source": (WORKSPACE, {}),
     "grafana": (
         GRAFANA,
-        {"dataSources": ["PROMETHEUS"], "notificationDestinations": ["SNS"], "roleArn": Ref("role", "arn")},
+        {
+            "authenticationProviders": ["AWS_SSO"],
+            "dataSources": ["CLOUDWATCH", "PROMETHEUS"],
+            "grafanaVersion": "12.4",
+            "notificationDestinations": ["SNS"],
+            "roleArn": Ref("role", "arn"),
+        },
     ),
     "admin": (ACCESS, {"workspaceId": Ref("grafana"), "role": "ADMIN", "groupIds": ["1"]}),
     "account": (ACCOUNT, {"workspaceId": Ref("grafana"), "grafanaRole": "ADMIN"}),
@@ -179,6 +187,7 @@ SHOWN = {
     "high": (TOPIC, {}),
 }
 SILENT = "Grafana is to tell people by a topic, and may publish to none that is declared."
+SHORT = ("The workspace keeps 89 days of metrics; 90 are demanded.", "workspace")
 ORPHAN = "It is for a workspace of Grafana that is not declared here."
 
 
@@ -215,8 +224,48 @@ def test_an_administrator_is_somebody(path, value):
     assert shown(("admin", path, value)) == [("Nobody administers the workspace of Grafana.", "grafana")]
 
 
+NO_TOPICS = "Grafana tells none of the topics that are declared: SNS is no destination."
+NO_DOOR = "Nobody can sign in to the workspace of Grafana: it has no authentication provider."
+OFFERED = "9.4, 10.4, 12.4 and 13.2 are offered."
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("authenticationProviders", ["SAML"], None),
+        ("authenticationProviders", [], NO_DOOR),
+        ("authenticationProviders", ABSENT, NO_DOOR),
+        ("dataSources", ["CLOUDWATCH"], "Grafana does not show what the stack measures with PROMETHEUS."),
+        ("dataSources", ["PROMETHEUS"], "Grafana does not show what the stack measures with CLOUDWATCH."),
+        ("dataSources", ABSENT, "Grafana does not show what the stack measures with CLOUDWATCH and PROMETHEUS."),
+        ("grafanaVersion", "10.4", None),
+        ("grafanaVersion", "6.2", f"The version of Grafana is 6.2; {OFFERED}"),
+        ("grafanaVersion", ABSENT, f"The version of Grafana is unset; {OFFERED}"),
+        ("notificationDestinations", [], NO_TOPICS),
+        ("notificationDestinations", ABSENT, NO_TOPICS),
+    ],
+)
+def test_grafana_has_a_door_a_version_sources_and_topics(path, value, sentence):
+    alarm = {"alarm": (ALARM, {})}
+    assert shown(("grafana", (path,), value), extra=alarm) == ([(sentence, "grafana")] if sentence else [])
+
+
+@pytest.mark.parametrize("path", ["authenticationProviders", "dataSources", "grafanaVersion"])
+def test_an_unknown_property_of_grafana_is_no_pass(path):
+    found, _ = not_evaluated(GRAFANA_WHOLE, *declared(SHOWN, ("grafana", (path,), UNKNOWN)))
+    assert found == []
+
+
 def test_grafana_that_tells_nobody_needs_no_topic():
     assert shown(("grafana", ("notificationDestinations",), ABSENT), without=["high", "may"]) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "environment", "said"), [(90, "prod", []), (89, "staging", []), (89, "prod", [SHORT])]
+)
+def test_prod_keeps_metrics_for_three_months(days, environment, said):
+    resources = declared(COLLECTED, ("kept", ("retentionPeriodInDays",), days))
+    assert stack_faults(PROMETHEUS_WHOLE, *resources, context=Context(environment=environment)) == said
 
 
 def test_dashboards_may_be_kept_in_a_parameter_too():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.rulebook.resource import Context, Resource, Stack, is_true, whole
+from policies.rulebook.resource import Context, Resource, Stack, is_list, is_mapping, is_true, whole
 from policies.rulebook.rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 
 from .bags import UNKNOWN, UnknownValueError, resource
@@ -55,6 +55,20 @@ def test_a_reference_is_found_by_known_ids_first_and_by_dependencies_else(judged
     assert [names(whole_stack.referring(subnet, "subnetIds", GROUP)) for subnet in (ONE, TWO)] == [
         ["group"] if subnet.name in expected else [] for subnet in (ONE, TWO)
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        pytest.param([], "list", id="a list"),
+        pytest.param((), "list", id="a tuple"),
+        pytest.param({}, "mapping", id="a mapping"),
+        *(pytest.param(scalar, None, id=repr(scalar)) for scalar in ("", "text", b"", 0, 1.5, True, None)),
+    ],
+)
+def test_lists_and_mappings_are_told_apart_bare_and_behind_the_checking_proxy(value, kind):
+    seen = resource(VPC, "seen", {"value": value, "other": UNKNOWN}).props["value"]
+    assert [(is_list(it), is_mapping(it)) for it in (value, seen)] == [(kind == "list", kind == "mapping")] * 2
 
 
 def test_a_dependency_that_is_gone_is_none():

@@ -109,6 +109,21 @@ def test_aws_s_own_policy_will_do(token, policy):
     assert able(token, without=["may"], extra=attached) == []
 
 
+@pytest.mark.parametrize(
+    ("token", "asks"),
+    [(roles.FLOW_LOG, {"logDestination": "arn:aws:logs:a:1:log-group:flow"}), (DATABASE, {"monitoringInterval": 15})],
+)
+def test_what_cannot_work_without_a_role_is_named(token, asks):
+    sentence = "It takes on a role that is not declared here; what it may do is not known."
+    bare = [("worker", (WORKERS[token][0],), ABSENT), *(("worker", (key,), value) for key, value in asks.items())]
+    assert able(token, *bare) == [(sentence, "worker")]
+
+
+def test_a_flow_log_to_a_bucket_takes_no_role():
+    to_bucket = [("worker", ("logDestinationType",), "s3"), ("worker", ("logDestination",), "arn:aws:s3:::flow")]
+    assert able(roles.FLOW_LOG, ("worker", ("iamRoleArn",), ABSENT), *to_bucket) == []
+
+
 @pytest.mark.parametrize("token", [roles.FLOW_LOG, roles.TRAIL, DATABASE, roles.GRAFANA])
 def test_where_no_role_is_taken_on_there_is_nothing_to_judge(token):
     assert able(token, ("worker", (WORKERS[token][0],), ABSENT)) == []

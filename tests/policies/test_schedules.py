@@ -13,7 +13,7 @@ from policies.rulebook.coverage import COMPOSITE, DATABASE, FUNCTION, GROUP, HOS
 from policies.rulebook.links import ATTACHMENT, POLICY, ROLE, ROLE_POLICY
 from policies.rulebook.resource import Context
 from policies.rulebook.rule import Level, ResourceRule, Severity
-from policies.rulebook.schedules import MUTE, PATCH_WINDOW, SCHEDULE
+from policies.rulebook.schedules import MUTE, PATCH_WINDOW, SCHEDULE, SCHEDULE_GROUP
 
 from .bags import ABSENT, UNKNOWN, UnknownValueError, faults, not_evaluated, stack_faults
 from .declared import Ref, declared
@@ -43,6 +43,7 @@ def schedule(does, hour):
         SCHEDULE,
         {
             "name": f"office-{does}",
+            "groupName": Ref("together", "name"),
             "scheduleExpression": f"cron(0 {hour} ? * MON-FRI *)",
             "scheduleExpressionTimezone": "America/Detroit",
             "target": {
@@ -54,6 +55,13 @@ def schedule(does, hour):
             },
         },
     )
+
+
+def sweep():
+    token, props = schedule("sweep", 0)
+    window = {"mode": "FLEXIBLE", "maximumWindowInMinutes": 5}
+    target = {**props["target"], "input": json.dumps({"do": "sweep"})}
+    return token, props | {"scheduleExpression": "rate(15 minutes)", "flexibleTimeWindow": window, "target": target}
 
 
 def mute(expression, duration, *alarms):
@@ -92,6 +100,8 @@ BAG = {
     "weekends": mute("cron(0 20 * * FRI)", "P2DT10H20M", "data-cpu", "data-down"),
     "mornings": mute("cron(20 4 * * MON-FRI)", "PT3H", "data-cpu", "data-down"),
     "holiday": mute("at(2027-01-01T00:00)", "P2D", "data-cpu"),
+    "together": (SCHEDULE_GROUP, {"name": "office"}),
+    "sweep": sweep(),
 }
 
 
@@ -120,6 +130,8 @@ def test_the_section_holds_these_rules():
         ("sched-not-prod", Severity.HIGH, Level.MANDATORY),
         ("sched-windows-clear", Severity.MEDIUM, Level.MANDATORY),
         ("sched-mutes-alarms", Severity.MEDIUM, Level.ADVISORY),
+        ("sched-sound", Severity.MEDIUM, Level.MANDATORY),
+        ("sched-looked-after", Severity.MEDIUM, Level.MANDATORY),
     ]
 
 
@@ -129,11 +141,11 @@ def test_a_sound_stack_breaks_no_rule():
 
 # Roles
 
-BOTH = ("stop", "start")
+ALL = ("stop", "start", "sweep")
 
 
-def of_both(*sentences):
-    return [(sentence, name) for name in BOTH for sentence in sentences]
+def of_all(*sentences):
+    return [(sentence, name) for name in ALL for sentence in sentences]
 
 
 OF_A_GROUP = (
@@ -167,7 +179,7 @@ OF_A_GROUP = (
     ],
 )  # fmt: skip
 def test_a_role_that_may_too_much_or_too_little_is_named(name, prop, value, sentence):
-    assert said("sched-role-least", (name, (prop,), value)) == of_both(sentence)
+    assert said("sched-role-least", (name, (prop,), value)) == of_all(sentence)
 
 
 def test_versions_of_the_function_and_a_queue_s_key_are_part_of_the_call():
@@ -177,7 +189,7 @@ def test_versions_of_the_function_and_a_queue_s_key_are_part_of_the_call():
 
 
 def test_a_role_without_a_policy_lacks_all():
-    assert said("sched-role-least", without=["may"]) == of_both(
+    assert said("sched-role-least", without=["may"]) == of_all(
         "Its role role lacks lambda:InvokeFunction on function.", "Its role role lacks sqs:SendMessage on dead."
     )
 
@@ -185,7 +197,7 @@ def test_a_role_without_a_policy_lacks_all():
 def test_a_managed_policy_is_more_than_a_call_needs():
     attached = {"more": (ATTACHMENT, {"role": Ref("role", "name"), "policyArn": "arn:aws:iam::aws:policy/ReadOnly"})}
     sentence = "Its role role carries a managed policy beyond what a call needs."
-    assert said("sched-role-least", extra=attached) == of_both(sentence)
+    assert said("sched-role-least", extra=attached) == of_all(sentence)
 
 
 def test_a_policy_of_the_stack_is_read_where_it_is_attached():
@@ -198,12 +210,12 @@ def test_a_policy_of_the_stack_is_read_where_it_is_attached():
 
 def test_a_role_of_others_is_not_trusted_blindly():
     sentence = "The schedule's role is not declared here; what it may do is not known."
-    assert said("sched-role-least", without=["role"]) == of_both(sentence)
+    assert said("sched-role-least", without=["role"]) == of_all(sentence)
 
 
 def test_an_unknown_policy_is_no_pass():
     judged = declared(BAG, ("may", ("policy",), UNKNOWN))
-    assert not_evaluated(RULES["sched-role-least"], *judged)[1].urns == (judged[4].urn, judged[5].urn)
+    assert not_evaluated(RULES["sched-role-least"], *judged)[1].urns == (judged[4].urn, judged[5].urn, judged[-1].urn)
 
 
 # Pairs
@@ -276,7 +288,9 @@ def test_pairs_are_told_in_a_real_preview_too():
         (("target", "deadLetterConfig", "arn"), ABSENT,
          "A call that fails is lost: the schedule has no dead-letter queue."),
         (("target", "retryPolicy"), ABSENT,
-         "The schedule has no retry policy, so AWS's holds: a call may come a day late."),
+         "How long a call may be tried again is not said, so AWS's day holds: it may come a day late."),
+        (("target", "retryPolicy", "maximumEventAgeInSeconds"), 36_000,
+         "A call may come 36000 seconds late; 3600 are the most."),
         (("target", "retryPolicy", "maximumRetryAttempts"), 0, "A call that fails once is not tried again."),
     ],
 )  # fmt: skip
@@ -406,3 +420,64 @@ def test_a_mute_rule_that_is_left_over_is_named():
 @pytest.mark.parametrize("path", [("muteTargets", "alarmNames"), ("rule", "schedule", "duration")])
 def test_an_unknown_mute_rule_is_no_pass(path):
     assert not_evaluated(RULES["sched-mutes-alarms"], *declared(BAG, ("evenings", path, UNKNOWN)))[0] == []
+
+
+# Every schedule
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("state",), "DISABLED", "The schedule is switched off, so nothing calls its target."),
+        (("scheduleExpressionTimezone",), ABSENT, "The schedule names no time zone."),
+        (("groupName",), ABSENT, "The schedule is in no group of the stack: its group is unset."),
+        (("groupName",), "others", "The schedule is in no group of the stack: its group is others."),
+        (("target", "input"), ABSENT,
+         "The schedule does not tell its function what to do: its input is no JSON object."),
+        (("target", "input"), "{}",
+         "The schedule does not tell its function what to do: its input is no JSON object."),
+        (("scheduleExpression",), "rate(5 years)",
+         "AWS refuses the schedule: a rate is a number of minutes, hours or days."),
+        (("flexibleTimeWindow", "maximumWindowInMinutes"), 15,
+         "A call may come 15 minutes late, but the next is due after 15."),
+        (("flexibleTimeWindow", "maximumWindowInMinutes"), ABSENT,
+         "A call may come an unsaid number of minutes late, but the next is due after 15."),
+    ],
+)  # fmt: skip
+def test_an_unsound_schedule_is_named(path, value, sentence):
+    assert said("sched-sound", ("sweep", path, value)) == [(sentence, "sweep")]
+
+
+def test_a_schedule_of_an_unknown_state_is_not_judged_and_others_are():
+    changes = [("sweep", ("state",), UNKNOWN), ("stop", ("groupName",), ABSENT)]
+    expected = [("The schedule is in no group of the stack: its group is unset.", "stop")]
+    assert not_evaluated(RULES["sched-sound"], *declared(BAG, *changes), context=STAGING)[0] == expected
+
+
+UNSEEN = [("Nothing looks every hour whether office is as it should be.", "stop")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (("state",), "DISABLED"),
+        (("scheduleExpression",), "rate(2 hours)"),
+        (("scheduleExpression",), "never"),
+        (("target", "input"), ABSENT),
+        (("target", "input"), json.dumps({"do": "stop", "period": "nights"})),
+    ],
+)
+def test_what_is_stopped_is_looked_after(change):
+    expected = [sentence.replace("office", "nights") for sentence, _ in UNSEEN] if "nights" in str(change) else []
+    found = said("sched-looked-after", ("sweep", *change))
+    assert found == [*UNSEEN, *((sentence, "sweep") for sentence in expected)]
+
+
+def test_without_the_look_the_stop_is_named():
+    assert said("sched-looked-after", without=["sweep"]) == UNSEEN
+    assert said("sched-looked-after", without=["sweep", "stop"]) == []
+
+
+def test_an_unknown_look_is_not_judged():
+    resources = declared(BAG, ("sweep", ("scheduleExpression",), UNKNOWN))
+    assert not_evaluated(RULES["sched-looked-after"], *resources, context=STAGING)[0] == []

@@ -107,6 +107,60 @@ CHANGES = [
 ]
 
 RULES = {rule.id: rule for rule in secrets.RULES}
+ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+TRAIL_ARN = "arn:aws:cloudtrail:eu-west-1:123456789012:trail/audit"
+TRAIL_CONTEXT = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": TRAIL_ARN}}
+BY_TRAIL = {"StringEquals": {"aws:SourceArn": TRAIL_ARN}}
+QUEUE_CONTEXT = {"StringEquals": {"kms:EncryptionContext:aws:sqs:arn": "arn:aws:sqs:eu-west-1:123456789012:bells"}}
+
+
+def for_anybody(service, key):
+    return [f"The key policy lets {service} use the key for anybody: no condition on {key} or on a context."]
+
+
+@pytest.mark.parametrize(
+    ("service", "condition", "said"),
+    [
+        ("events", QUEUE_CONTEXT, []),
+        ("budgets", ACCOUNT, []),
+        (
+            "budgets",
+            {"Bool": {"aws:SecureTransport": "true"}},
+            for_anybody("budgets.amazonaws.com", "aws:SourceAccount"),
+        ),
+        (
+            "sms-voice",
+            {"ArnLike": {"aws:SourceArn": "arn:aws:sms-voice:eu-west-1:123456789012:*"}},
+            for_anybody("sms-voice.amazonaws.com", "aws:SourceAccount"),
+        ),
+        ("sms-voice", ACCOUNT, for_anybody("sms-voice.amazonaws.com", "aws:SourceArn")),
+        ("cloudtrail", TRAIL_CONTEXT, for_anybody("cloudtrail.amazonaws.com", "aws:SourceArn")),
+        (
+            "cloudtrail",
+            BY_TRAIL,
+            [
+                "The key policy lets cloudtrail.amazonaws.com encrypt for any trail: no condition on the trail's "
+                "context."
+            ],
+        ),
+        ("cloudtrail", {**TRAIL_CONTEXT, **BY_TRAIL}, []),
+    ],
+)
+def test_a_service_uses_a_key_for_one_thing_of_this_account(service, condition, said):
+    statement = {**LOGS, "Action": "kms:GenerateDataKey*", "Condition": condition}
+    policy = document(OWNER, {**statement, "Principal": {"Service": f"{service}.amazonaws.com"}})
+    assert faults(RULES["kms-not-public"], resource(KEY, "it", {"policy": policy})) == said
+
+
+def test_a_key_s_policy_is_written_out():
+    said = [("The key has no policy of its own, so none says who may use it.", "it")]
+    rule, policy = RULES["kms-policy-written"], document(OWNER)
+    assert stack_faults(rule, resource(KEY, "it", {"policy": policy})) == []
+    bare = resource(KEY, "it", {"id": "1234-key"})
+    assert stack_faults(rule, bare) == said
+    beside = resource(secrets.KEY_POLICY_TYPE, "policy", {"keyId": "1234-key", "policy": policy}, uses={"keyId": bare})
+    assert stack_faults(rule, bare, beside) == []
+    assert not_evaluated(rule, resource(KEY, "it", {"policy": UNKNOWN}))[0] == []
 
 
 def broken(judged, context=None):
@@ -122,6 +176,7 @@ def test_the_section_holds_these_rules():
         ("ssm-secure-string", Severity.HIGH, Level.MANDATORY),
         ("kms-rotation", Severity.HIGH, Level.MANDATORY),
         ("kms-not-public", Severity.CRITICAL, Level.MANDATORY),
+        ("kms-policy-written", Severity.MEDIUM, Level.MANDATORY),
         ("no-plaintext-secret", Severity.CRITICAL, Level.MANDATORY),
     ]
 

@@ -4,7 +4,7 @@ import pytest
 from pulumi_policy.proxy import UnknownValueError
 
 from policies.rulebook import trail
-from policies.rulebook.trail import KEPT
+from policies.rulebook.trail import KEPT, OBJECT_EVENTS
 from tests.policies.bags import ABSENT, UNKNOWN, stack_faults
 from tests.policies.declared import Ref, declared
 
@@ -72,3 +72,34 @@ def test_a_bucket_that_is_not_declared_is_another_rule_s_business():
 def test_an_unknown_lock_is_no_pass():
     with pytest.raises(UnknownValueError):
         said(("lock", ("rule",), UNKNOWN))
+
+
+OWN = {
+    **TRAIL,
+    "trail": (
+        trail.TRAIL,
+        {
+            "s3BucketName": Ref("bucket"),
+            "advancedEventSelectors": [
+                {
+                    "fieldSelectors": [
+                        {"field": "eventCategory", "equals": ["Data"]},
+                        {"field": "resources.type", "equals": ["AWS::S3::Object"]},
+                        {"field": "resources.ARN", "startsWiths": ["arn:aws:s3:::backups/"]},
+                    ]
+                }
+            ],
+        },
+    ),
+}
+FOR_EVER = [("The trail records what it writes to its own bucket, and that again, for ever.", "trail")]
+FIELDS = ("trail", ("advancedEventSelectors", 0, "fieldSelectors"))
+
+
+def test_a_trail_does_not_record_what_it_writes_itself():
+    fields = OWN["trail"][1]["advancedEventSelectors"][0]["fieldSelectors"]
+    assert stack_faults(OBJECT_EVENTS, *declared(OWN)) == []
+    assert stack_faults(OBJECT_EVENTS, *declared(OWN, (*FIELDS, fields[:2]))) == FOR_EVER
+    assert stack_faults(OBJECT_EVENTS, *declared(OWN, ("trail", ("advancedEventSelectors",), ABSENT))) == []
+    with pytest.raises(UnknownValueError):
+        stack_faults(OBJECT_EVENTS, *declared(OWN, (*FIELDS, UNKNOWN)))

@@ -488,7 +488,7 @@ def test_every_number_that_the_function_logs_becomes_a_metric_where_the_alarms_l
         if alarm.inputs["metricName"] in counted:
             metric = counted[alarm.inputs["metricName"]]["metricTransformation"]
             assert alarm.inputs["namespace"] == metric["namespace"]
-            assert set(alarm.inputs.get("dimensions", {})) == set(metric["dimensions"])
+            assert set(alarm.inputs.get("dimensions", {})) == set(metric.get("dimensions", {}))
 
 
 # What is shown
