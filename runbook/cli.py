@@ -119,6 +119,10 @@ def audit(
         Path | None,
         typer.Option(help="The JSON report of an earlier audit, to say what changed.", show_default=False),
     ] = None,
+    policy_pack_config: Annotated[
+        Path | None,
+        typer.Option(help="Levels of rules, in a file as the Pulumi CLI takes it.", show_default=False),
+    ] = None,
 ) -> None:
     """Evaluate all rules over stacks.
 
@@ -129,7 +133,11 @@ def audit(
     if coverage:
         raise typer.Exit(commands.coverage(stack or (), folder, typer.main.get_command(app), as_json=json))
     reports = commands.Reports(report or (), output, since, typer.main.get_command(app))
-    raise typer.Exit(commands.audit(stack or (), folder, as_json=json, alarms=alarms, reports=reports))
+    raise typer.Exit(
+        commands.audit(
+            stack or (), folder, as_json=json, alarms=alarms, reports=reports, policy_config=policy_pack_config
+        )
+    )
 
 
 @settings_app.command("check")

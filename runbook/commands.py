@@ -18,6 +18,7 @@ from .errors import UserError
 if TYPE_CHECKING:
     from policies.rulebook.resource import Context
 
+    from .audit.configuration import Configuration
     from .audit.evaluate import Audit
     from .operations.bootstrap import Clients
     from .operations.plan import Step
@@ -92,9 +93,14 @@ def audit(
     as_json: bool,
     alarms: bool = False,
     reports: Reports = Reports(),
+    policy_config: Path | None = None,
 ) -> int:
-    """What the rules say of several stacks; one that cannot be previewed does not keep the others from it."""
+    """What the rules say of several stacks; one that cannot be previewed does not keep the others from it.
+
+    ``policy_config``: the file that sets the rules' levels for the Pulumi CLI, too.
+    """
     folder = stacks.project_folder(folder)
+    configured = _configuration(policy_config)
     if reports.formats:
         from .audit.report import known
 
@@ -109,7 +115,7 @@ def audit(
         started = time.perf_counter()
         try:
             with console.progress(f"Auditing {stack}"):
-                graph, found, context = _audited(stack, folder)
+                graph, found, context = _audited(stack, folder, configured)
         except UserError as error:
             mistakes += [f"{stack} cannot be audited:", *error.lines]
             continue
@@ -239,7 +245,18 @@ def bootstrap(
     return CLEAN
 
 
-def _audited(stack: str, folder: Path) -> tuple[Graph, Audit, Context]:
+def _configuration(file: Path | None) -> Configuration | None:
+    if file is None:
+        return None
+    from policies.rulebook import RULES
+
+    from .audit import configuration
+
+    return configuration.read(file, RULES)
+
+
+def _audited(stack: str, folder: Path, configured: Configuration | None = None) -> tuple[Graph, Audit, Context]:
+    from policies.rulebook import RULES
     from policies.rulebook.context import of_project
 
     from .audit.evaluate import audit as evaluate
@@ -248,4 +265,7 @@ def _audited(stack: str, folder: Path) -> tuple[Graph, Audit, Context]:
     graph = run(stack, folder)
     with sentences():
         context = of_project(folder, stack)
-        return graph, evaluate(graph, context), context
+        if configured is None:
+            return graph, evaluate(graph, context), context
+        graph = configured.mended(graph, context)
+        return graph, evaluate(graph, context, configured.rules(RULES), configured.disabled(RULES)), context

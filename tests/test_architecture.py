@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "components._base",
         "components._bucket",
         "components._keys",
+        "components._told",
         "components.iam",
     ),
     "functions": ("functions.common",),

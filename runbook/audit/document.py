@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,7 +75,9 @@ class FidelityEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackEntry:
-    """``verdict`` is ``clean`` or ``refused``; ``idle``: the rules that found nothing to judge."""
+    """``verdict`` is ``clean`` or ``refused``; ``idle``: the rules that found nothing to judge; ``not_applicable``:
+    these and those that are switched off, each with the reason.
+    """
 
     stack: str
     environment: str
@@ -84,6 +86,7 @@ class StackEntry:
     rules: int
     judgements: int
     idle: tuple[str, ...]
+    not_applicable: Mapping[str, str]
     findings: tuple[FindingEntry, ...]
     not_evaluated: tuple[NotEvaluatedEntry, ...]
     fidelity: FidelityEntry
@@ -128,6 +131,7 @@ def _stack(graph: Graph, audit: Audit) -> StackEntry:
         rules=audit.rules,
         judgements=audit.judgements,
         idle=audit.idle,
+        not_applicable={judged.rule.id: judged.why_not for judged in audit.not_applicable},
         findings=tuple(map(_finding, audit.findings)),
         not_evaluated=tuple(
             NotEvaluatedEntry(rule=missed.rule.id, urn=missed.urn, reason=missed.reason)

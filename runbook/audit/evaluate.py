@@ -14,8 +14,12 @@ from policies.rulebook.rule import Fault, NotEvaluatedError, ResourceRule, Rule,
 from policies.rulebook.waivers import Waiver, is_broad
 
 from ..preview import graph
+from ..words import count, short_type
 
 _ORDER = tuple(Severity)
+
+#: So many types are named where a rule found none of its own.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,25 @@ class NotEvaluated:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A rule and the URNs it met, broken or not: None is the stack as a whole. Without any it had nothing to judge."""
+    """A rule and the URNs it met, broken or not: None is the stack as a whole. Without any it had nothing to judge.
+
+    ``disabled``: the policy configuration switches it off, and nobody asked it.
+    """
 
     rule: Rule
     urns: tuple[str | None, ...]
+    disabled: bool = False
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not applicable; only of a rule that met nothing."""
+        if self.disabled:
+            return "The policy configuration switches it off."
+        kinds = sorted(short_type(token) for token in self.rule.types)
+        named, others = kinds[:_NAMED], kinds[_NAMED:]
+        if others:
+            named.append(f"{count(len(others), 'other type')} that it judges")
+        return f"The stack declares no {' or '.join(named) or 'resource'}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,8 @@ class Audit:
     """What the rules say of one stack.
 
     ``rules``: how many there are; ``judgements``: how often a rule met a resource (or the stack) it applies to;
-    ``idle``: ids of the rules that met none and miss nothing; ``judged``: every rule, in the order of the rules.
+    ``idle``: ids of the rules that met none and miss nothing; ``judged``: every rule, in the order of the rules, then
+    those that are switched off.
     """
 
     stack: str
@@ -68,13 +88,20 @@ class Audit:
     judged: tuple[Judged, ...] = ()
 
     @property
+    def not_applicable(self) -> tuple[Judged, ...]:
+        """The rules that judged nothing, those included that are switched off."""
+        return tuple(judged for judged in self.judged if judged.disabled or judged.rule.id in self.idle)
+
+    @property
     def refused(self) -> bool:
         """Whether a mandatory rule is broken."""
         return any(finding.mandatory for finding in self.findings)
 
 
-def audit(captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES) -> Audit:
-    """Evaluates ``rules`` over a captured graph.
+def audit(
+    captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES, disabled: Iterable[Rule] = ()
+) -> Audit:
+    """Evaluates ``rules`` over a captured graph; of those that are ``disabled`` it only says so.
 
     A rule that raises is a finding of its own, as in the pack: a broken rule is neither a pass nor a crash.
     """
@@ -93,13 +120,13 @@ def audit(captured: graph.Graph, context: Context, rules: Sequence[Rule] = RULES
         rules=len(rules),
         judgements=sum(len(judged.urns) for judged in judge.judged),
         idle=tuple(judged.rule.id for judged in judge.judged if not judged.urns),
-        judged=tuple(judge.judged),
+        judged=(*judge.judged, *(Judged(rule, (), disabled=True) for rule in disabled)),
     )
 
 
 def stack_of(captured: graph.Graph, context: Context) -> Stack:
     """A captured graph as stack rules see it."""
-    return Stack(tuple(_seen(resource, resource.outputs) for resource in captured.resources), context)
+    return Stack(tuple(seen(resource, resource.outputs) for resource in captured.resources), context)
 
 
 class _Judge:
@@ -109,7 +136,7 @@ class _Judge:
         self._by_type: dict[str, list[Resource]] = {}
         for resource in captured.resources:
             # As with the CLI, a component's arguments are its own business: rules judge what it makes.
-            self._by_type.setdefault(resource.type, []).append(_seen(resource, resource.inputs))
+            self._by_type.setdefault(resource.type, []).append(seen(resource, resource.inputs))
         self._stack = stack_of(captured, context)
         self.findings: list[Finding] = []
         self.not_evaluated: list[NotEvaluated] = []
@@ -169,7 +196,7 @@ class _Judge:
         return None
 
 
-def _seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:
+def seen(resource: graph.Resource, props: Mapping[str, Any]) -> Resource:
     """A resource as a rule sees it; only one that holds an unknown pays for the checking proxy."""
     values = dict(props) if resource.custom else {}
     return Resource(

@@ -1,4 +1,5 @@
-"""An audit for a person: what is refused and what is advised, each by severity, then what could not be judged."""
+"""An audit for a person: what is refused and what is advised, each by severity, then what could not be judged, and what
+there was nothing to judge for."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ _STYLES = {
 
 
 def lines(audit: Audit, page: Page) -> Iterator[Text]:
-    """The findings and what was not evaluated; each part begins with an empty line, and nothing is said of nothing."""
+    """The findings, what was not evaluated and what not applicable; each part begins with an empty line, and nothing is
+    said of nothing.
+    """
     refused = [finding for finding in audit.findings if finding.mandatory]
     waived = [finding for finding in audit.findings if finding.waiver]
     advised = [finding for finding in audit.findings if not finding.mandatory and not finding.waiver]
@@ -38,6 +41,11 @@ def lines(audit: Audit, page: Page) -> Iterator[Text]:
         yield Text(f"Waived: {count(len(waived), 'finding')} that somebody answers for", "bold")
         yield from _grouped(waived, page, page.signs.advice)
     yield from _not_evaluated(audit, page)
+    if audit.not_applicable:
+        yield Text()
+        yield Text(f"Not applicable: {count(len(audit.not_applicable), 'rule')}", "bold")
+        for judged in audit.not_applicable:
+            yield from page.hang(Text.assemble("    ", (judged.rule.id, "bold"), "  "), Text(judged.why_not, "dim"))
 
 
 def verdict(audit: Audit, seconds: float, page: Page) -> Iterator[Text]:
@@ -54,6 +62,8 @@ def verdict(audit: Audit, seconds: float, page: Page) -> Iterator[Text]:
         parts.append(f"{len(audit.not_evaluated):,} not evaluated")
     if audit.idle:
         parts.append(f"{count(len(audit.idle), 'rule')} with nothing to judge")
+    if disabled := sum(judged.disabled for judged in audit.judged):
+        parts.append(f"{count(disabled, 'rule')} switched off")
     parts.append(f"{seconds:.1f} s")
     yield from page.hang(Text(), Text.assemble((audit.stack, "bold cyan"), ": ", outcome, f" ({'; '.join(parts)})"))
 

@@ -350,11 +350,19 @@ class _Run:
         with _event_loop() as loop, contextlib.redirect_stdout(printed), _collection_paused():
             if traced:
                 loop.set_task_factory(_tracing(self.root))
-            loop.run_until_complete(run_in_stack(self.program))
+            loop.run_until_complete(run_in_stack(self._and_settle))
+
+    def _and_settle(self) -> None:
+        self.program()
+        # Among the requests, of which the SDK awaits the first one last: before it turns to the open outputs itself.
+        runtime_settings.SETTINGS.rpc_manager.rpcs.insert(0, asyncio.ensure_future(_settled()))
 
     def _user_error(self, error: BaseException, traced: bool) -> Exception:
         """The error in words: with file and line, or the message alone where it was meant for a person."""
-        while error.__cause__ and not isinstance(error, pulumi.RunError) and not hasattr(error, "origin"):
+        # The SDK may give an error as its own cause.
+        while not isinstance(error, pulumi.RunError) and not hasattr(error, "origin"):
+            if error.__cause__ in (None, error):
+                break
             error = error.__cause__
         if isinstance(error, pulumi.RunError):
             return UserError(*str(error).splitlines())
@@ -366,6 +374,19 @@ class _Run:
         text = f"{type(error).__name__}: {error}"
         code = [f"    {frames[-1].line}"] if frames and frames[-1].line else []
         return UserError(f"{where}: {text}" if where else f"The program failed: {text}", *code)
+
+
+async def _settled() -> None:
+    """Until no output is open, or something failed, which the SDK then finds where it looks for it.
+
+    The SDK's own wait looks at all open outputs each time one ends; here each is looked at once.
+    """
+    settings = runtime_settings.SETTINGS
+    while settings.outputs and settings.rpc_manager.unhandled_exception is None:
+        # A request that fails need not end an output: hence the second look.
+        done, _ = await asyncio.wait(list(settings.outputs), timeout=5, return_when=asyncio.FIRST_EXCEPTION)
+        if any(output.cancelled() or output.exception() for output in done):
+            return
 
 
 def _is_own(file: str, root: Path) -> bool:
@@ -443,13 +464,19 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextlib.contextmanager
 def _collection_paused() -> Iterator[None]:
-    """The collector would walk the SDK's many futures again and again while none of them can be freed."""
+    """The collector would walk the SDK's many futures again and again while none of them can be freed.
+
+    After the first capture it would walk the SDK's modules, which came with it and stay: they are set aside, with what
+    that one capture leaves. What later ones leave is collected.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()
             gc.enable()
 
 

@@ -41,7 +41,7 @@ def audited(monkeypatch):
     """Stack -> what its audit finds, in place of running the program; an error is raised."""
     findings = {}
 
-    def fake(stack, _folder):
+    def fake(stack, _folder, _configured=None):
         found = findings.get(stack, [])
         if isinstance(found, BaseException):
             raise found

@@ -70,11 +70,6 @@ def _judged(stack: StackAudit) -> dict[str, Any]:
             passed.setdefault(judgement.rule.id, []).append(judgement.urn)
     return {
         "passed": passed,
-        "notApplicable": {
-            judgement.rule.id: " ".join(judgement.said)
-            for judgement in stack.judgements
-            if judgement.status is Status.NOT_APPLICABLE
-        },
         "counts": {status.value: stack.count(status) for status in Status},
     }
 

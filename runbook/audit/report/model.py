@@ -12,7 +12,7 @@ from policies.rulebook.rule import ResourceRule, Rule, Severity
 from policies.rulebook.waivers import Waiver
 
 from ...preview.graph import STACK_TYPE, Graph, Resource
-from ...words import count, short_type
+from ...words import count
 from ..evaluate import Audit, Finding, Judged, NotEvaluated
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 #: How the subject of a judgement is called that is about no single resource.
 WHOLE_STACK = "the stack as a whole"
-
-#: So many missing types are named.
-_NAMED = 3
 
 
 class Status(StrEnum):
@@ -209,9 +206,7 @@ def _judgements(stack: StackAudit) -> Iterator[Judgement]:
             if not spoken:
                 yield Judgement(rule=rule, urn=urn, resource=by_urn.get(urn) if urn else None, status=Status.PASS)
         if not (judged.urns or faults or gaps):
-            yield Judgement(
-                rule=rule, urn=None, resource=None, status=Status.NOT_APPLICABLE, said=(_nothing_to_judge(rule),)
-            )
+            yield Judgement(rule=rule, urn=None, resource=None, status=Status.NOT_APPLICABLE, said=(judged.why_not,))
 
 
 def _found(rule: Rule, urn: str | None, findings: list[Finding]) -> Judgement:
@@ -227,11 +222,3 @@ def _found(rule: Rule, urn: str | None, findings: list[Finding]) -> Judgement:
         mandatory=any(finding.mandatory for finding in findings),
         waiver=first.waiver or first.expired,
     )
-
-
-def _nothing_to_judge(rule: Rule) -> str:
-    kinds = sorted(short_type(token) for token in rule.types)
-    named, others = kinds[:_NAMED], kinds[_NAMED:]
-    if others:
-        named.append(f"{count(len(others), 'other type')} that it judges")
-    return f"The stack declares no {' or '.join(named) or 'resource'}."

@@ -4,18 +4,24 @@ import json
 
 from policies.rulebook.rule import Level, Severity
 from runbook.audit import document
-from runbook.audit.evaluate import Finding, NotEvaluated
+from runbook.audit.evaluate import Finding, Judged, NotEvaluated
 from runbook.preview.graph import Fidelity, SourcePosition
 from tests.runbook.graphs import audit, graph, resource, rule
 
 SUBNET = resource("aws:ec2/subnet:Subnet", "data-a", source=SourcePosition("components/net.py", 42))
 OPEN = rule("net-open", Severity.CRITICAL)
 TAGS = rule("gov-tags", Severity.LOW, Level.ADVISORY)
+SWITCHED_OFF = "The policy configuration switches it off."
 
 
 def test_the_document_holds_findings_what_was_not_evaluated_fidelity_and_verdict():
     captured = graph(SUBNET, fidelity=Fidelity(9, 10, ("u#p",)))
-    found = audit([Finding(OPEN, "Open.", SUBNET, True)], [NotEvaluated(TAGS, None, "unknown")], idle=("rds-zones",))
+    found = audit(
+        [Finding(OPEN, "Open.", SUBNET, True)],
+        [NotEvaluated(TAGS, None, "unknown")],
+        idle=("rds-zones",),
+        judged=(Judged(OPEN, (SUBNET.urn,)), Judged(rule("rds-zones"), ()), Judged(TAGS, (), disabled=True)),
+    )
     assert json.loads(document.text([(captured, found)])) == {
         "version": 1,
         "refused": True,
@@ -28,6 +34,7 @@ def test_the_document_holds_findings_what_was_not_evaluated_fidelity_and_verdict
                 "rules": 42,
                 "judgements": 1204,
                 "idle": ["rds-zones"],
+                "notApplicable": {"rds-zones": "The stack declares no ec2.Subnet.", "gov-tags": SWITCHED_OFF},
                 "findings": [
                     {
                         "rule": "net-open",

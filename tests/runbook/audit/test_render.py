@@ -4,7 +4,7 @@ import pytest
 
 from policies.rulebook.rule import Level, Severity
 from runbook.audit import render
-from runbook.audit.evaluate import Finding, NotEvaluated
+from runbook.audit.evaluate import Finding, Judged, NotEvaluated
 from runbook.console import PLAIN, drawn
 from runbook.preview.graph import SourcePosition
 from tests.runbook.graphs import audit, printed, resource, rule
@@ -68,6 +68,20 @@ def test_what_was_not_evaluated_is_listed_with_its_reason_on_one_line():
         "Not evaluated: 2 judgements, neither passed nor broken",
         "    net-open  data-a: cidrBlock can't be known",
         "    gov-tags  the stack as a whole: unknown",
+    ]
+
+
+def test_what_had_nothing_to_judge_or_is_switched_off_is_told_with_the_reason():
+    found = audit(idle=("net-open",), judged=(Judged(OPEN, ()), Judged(TAGS, (), disabled=True)))
+    assert printed(render.lines(found, PLAIN)) == [
+        "",
+        "Not applicable: 2 rules",
+        "    net-open  The stack declares no ec2.Subnet.",
+        "    gov-tags  The policy configuration switches it off.",
+    ]
+    assert printed(render.verdict(found, 1.26, PLAIN)) == [
+        "staging: clean (42 rules, 1,204 judgements; no finding; 1 rule with nothing to judge; 1 rule switched off; "
+        "1.3 s)"
     ]
 
 

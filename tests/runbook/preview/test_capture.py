@@ -1,7 +1,10 @@
 """What the monitor records, and what it says of a program's mistakes."""
 
+import asyncio
+import gc
 import json
 import sys
+import weakref
 
 import pulumi
 import pulumi_aws as aws
@@ -275,3 +278,50 @@ def test_every_mistake_is_told_at_once():
         "there is no property 'metadataOptions.http_token'; did you mean 'httpTokens'?",
         "there is no property 'monitoring.enable'; did you mean 'enabled'?",
     ]
+
+
+def test_the_wait_for_open_outputs_looks_at_each_a_few_times_however_many_there_are(monkeypatch):
+    looks = []
+    wait = asyncio.wait
+
+    def counted(waited_for, **options):
+        looks.append(len(waited_for))
+        return wait(waited_for, **options)
+
+    def program():
+        for index in range(60):
+            vpc = aws.ec2.Vpc(f"v{index}", cidr_block="10.0.0.0/16")
+            aws.ec2.Subnet(f"s{index}", vpc_id=vpc.id, cidr_block="10.0.1.0/24")
+
+    monkeypatch.setattr(asyncio, "wait", counted)
+    capture(program)
+    assert sum(looks) < 3 * max(looks)
+
+
+def test_an_output_that_never_comes_does_not_keep_a_failure_back():
+    def program():
+        pulumi.Output.from_input(asyncio.get_event_loop().create_future())
+        aws.ec2.Vpc("v", cidr_block="10.0.0.0/16").id.apply(lambda _: 1 / 0)
+
+    line = program.__code__.co_firstlineno + 2
+    assert refused(program)[0] == f"{HERE}:{line}: ZeroDivisionError: division by zero"
+
+
+def test_what_is_exported_too_late_for_the_engine_is_no_export_here_either():
+    def program():
+        aws.ec2.Vpc("v", cidr_block="10.0.0.0/16").id.apply(lambda id_: pulumi.export("late", id_))
+        pulumi.export("early", 1)
+
+    assert capture(program).exports == {"early": 1}
+
+
+def test_what_later_captures_leave_is_freed():
+    left = []
+
+    def program():
+        left.append(weakref.ref(aws.ec2.Vpc("v", cidr_block="10.0.0.0/16")))
+
+    capture(lambda: None)
+    capture(program)
+    gc.collect()
+    assert left[0]() is None
