@@ -1,51 +1,35 @@
-"""``python -m runbook.mutate [STACK]…``: the score of each stack, prod and staging where none is named.
-
-Exit code 1 where an entry of the table meets nothing any more or a rule fails with an error; 2 for a mistake.
-"""
+"""``python -m runbook.mutate``: what of the weakened stacks the rules notice."""
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from pathlib import Path
+from typing import Annotated
 
-from policies.rulebook.context import of_project
+import typer
 
-from .. import stacks, streams
+from .. import streams
 from ..errors import UserError
-from ..preview.project import preview
-from . import judgement
-from .score import Score, idle, report
+from .run import run
 
 
-def main(wanted: list[str]) -> int:
+def main(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="prod and staging where none is named.")
+    ] = None,
+    type: Annotated[  # noqa: A002 - the option's name
+        list[str] | None, typer.Option(help="Only resources of such types, such as 's3/bucket*'; may be repeated.")
+    ] = None,
+) -> None:
+    """Weaken every property of the stacks, one at a time, and count what the rules notice.
+
+    Ends with 1 where an entry of judgement.yaml meets nothing any more or a rule fails with an error; 2 for a mistake.
+    """
     try:
-        folder = stacks.project_folder(None)
-        table = judgement.load()
-        chosen = stacks.chosen(wanted or ["prod", "staging"], folder)
-        scores: list[Score] = []
-        # A stack is a process of its own; they share nothing but the files.
-        with ProcessPoolExecutor(len(chosen), mp_context=multiprocessing.get_context("spawn")) as pool:
-            for stack, score in zip(chosen, pool.map(partial(scored, folder, table), chosen), strict=True):
-                scores.append(score)
-                streams.write("".join(f"{line}\n" for line in report(stack, score)))
+        code = run(stacks or (), type or ())
     except UserError as error:
         streams.complain(error.lines)
-        return 2
-    # One stack alone does not have what all of them need.
-    left = () if wanted else idle(scores, table)
-    streams.complain([f"judgement.yaml: {entry.text!r} meets nothing any more; delete it." for entry in left])
-    return 1 if left or any(score.broken for score in scores) else 0
-
-
-def scored(folder: Path, table: judgement.Judgement, stack: str) -> Score:
-    """The score of one stack, captured anew."""
-    score = Score()
-    score.take(preview(stack, folder), of_project(folder, stack), table)
-    return score
+        code = 2
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    typer.run(main)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from policies.rulebook.resource import Context
 
@@ -40,10 +41,20 @@ class Score:
     strange: dict[tuple[str, str], int] = field(default_factory=dict)
     broken: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def take(self, graph: Graph, context: Context, judgement: Judgement, judge: Judge | None = None) -> None:
-        """Adds the mutants of one stack."""
+    def take(
+        self,
+        graph: Graph,
+        context: Context,
+        judgement: Judgement,
+        judge: Judge | None = None,
+        *,
+        types: Sequence[str] = (),
+    ) -> None:
+        """Adds the mutants of one stack. ``types``: patterns of short types; empty for all."""
 
         def wanted(token: str, path: str, operator: str) -> bool:
+            if types and not any(fnmatchcase(short(token), pattern) for pattern in types):
+                return False
             harmless = first(judgement.harmless, token, path, operator)
             if harmless is not None:
                 self.met.add(harmless)

@@ -1,10 +1,38 @@
-"""The command line of the mutation test."""
+"""``python -m runbook.mutate``, as a person starts it."""
 
-from __future__ import annotations
+import subprocess
+import sys
+from pathlib import Path
 
-from runbook.mutate.__main__ import main
+import pytest
+
+ROOT = Path(__file__).parents[3]
 
 
-def test_a_stack_that_is_not_there_is_a_mistake_in_a_sentence(capsys):
-    assert main(["prodd"]) == 2
-    assert "There is no stack 'prodd'" in capsys.readouterr().err
+def started(*words):
+    command = [sys.executable, "-m", "runbook.mutate", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.fixture(scope="module")
+def done():
+    return started("prod", "staging", "--type", "s3/bucketVersioning", "--type", "ebs/*")
+
+
+def test_each_stack_has_its_score_of_the_types_that_are_asked_for(done):
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines if "mutants noticed" in line] == ["prod", "staging"]
+    scores = [line for line in lines if "mutants noticed" in line]
+    assert all(line.endswith("neither.") and " 0 of " not in line for line in scores)
+
+
+def test_of_versioning_and_encryption_nothing_survives_unexplained(done):
+    assert all(line.endswith(" 0 neither.") for line in done.stdout.splitlines())
+
+
+def test_an_unknown_stack_is_a_mistake_in_a_sentence():
+    wrong = started("prodd")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "prodd" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
