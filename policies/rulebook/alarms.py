@@ -37,13 +37,14 @@ def acts(alarm: Resource) -> bool:
     return not is_false(alarm.props.get("actionsEnabled")) and bool(alarm.items("alarmActions"))
 
 
-def watches(stack: Stack, alarm: Resource, subject: Resource) -> bool:
-    """Whether a dimension of the alarm, or of one of its metrics, is ``subject``."""
-    return any(
-        hit.urn == subject.urn
+def watching(stack: Stack, subject: Resource) -> tuple[Resource, ...]:
+    """The alarms of which a dimension, or one of a metric, is ``subject``."""
+    found = {
+        alarm.urn: alarm
         for prop in ("dimensions", "metricQueries")
-        for hit in links.targets(stack, alarm, prop, subject.type)
-    )
+        for alarm in links.sources(stack, subject, prop, ALARM)
+    }
+    return tuple(found.values())
 
 
 def metrics(alarm: Resource) -> Iterator[tuple[Any, Any, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 
 from . import alarms, links, userdata
 from .alarms import ALARM
@@ -57,15 +56,15 @@ def _faults(stack: Stack, certificate: Resource, fronted: bool) -> Iterator[str]
     region = certificate.section("region") or next(iter(stack.context.regions), None)
     if fronted and region is not None and region != CLOUDFRONT_REGION:
         yield f"CloudFront takes no certificate of {region}; it takes those of {CLOUDFRONT_REGION}."
-    if not is_true_of_any(stack.of(ALARM), partial(_counts_days, stack, certificate)):
+    if not is_true_of_any(alarms.watching(stack, certificate), _counts_days):
         yield "No alarm rings before the certificate ends."
 
 
-def _counts_days(stack: Stack, certificate: Resource, alarm: Resource) -> bool:
+def _counts_days(alarm: Resource) -> bool:
     counted = any(
         (space, name) == ("AWS/CertificateManager", "DaysToExpiry") for space, name, _ in alarms.metrics(alarm)
     )
-    return counted and alarms.watches(stack, alarm, certificate) and _rings_in_time(alarm, "DaysToExpiry")
+    return counted and _rings_in_time(alarm, "DaysToExpiry")
 
 
 def _rings_in_time(alarm: Resource, metric: str) -> bool:

@@ -501,11 +501,9 @@ def _watches(stack: Stack, resource: Resource) -> Iterator[Watch]:
 
 
 def _cover(stack: Stack, resource: Resource, watch: Watch) -> Cover:
-    candidates = list(stack.shared(_alarms).get((watch.namespace, watch.metrics[0]), ()))
-    if resource.type != FILTER:
-        about = {alarm.urn for prop in _WATCHED for alarm in links.sources(stack, resource, prop, ALARM)}
-        candidates = [alarm for alarm in candidates if alarm.urn in about or _is_named(alarm, resource)]
-    ringing = tuple(alarm for alarm in candidates if _covers(stack, alarm, resource, watch))
+    looking = stack.shared(_alarms).get((watch.namespace, watch.metrics[0]), {})
+    candidates = looking.values() if resource.type == FILTER else _about(stack, resource)
+    ringing = tuple(a for a in candidates if a.urn in looking and _covers(stack, a, resource, watch))
     noisy = tuple(alarm.name for alarm in ringing if watch.bad and _rings(alarm, watch.calm(resource)))
     found = tuple(alarm.name for alarm in ringing if alarm.name not in noisy)
     return Cover(resource, watch, "present" if found else "missing", found, noisy)
@@ -516,12 +514,37 @@ def _rings(alarm: Resource, values: Values) -> bool:
     return alarms.rings(alarm, {**others, **values}) is True
 
 
-def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Sequence[Resource]]:
-    """Namespace and metric -> the alarms that look at it."""
-    found: dict[tuple[Any, Any], list[Resource]] = {}
+def _about(stack: Stack, resource: Resource) -> Iterator[Resource]:
+    """The alarms that name a resource, each once."""
+    found = {alarm.urn: alarm for alarm in alarms.watching(stack, resource)}
+    own = resource.section(*_DIMENSIONS[resource.type]) if resource.type in _DIMENSIONS else None
+    if own is not None:
+        values = stack.shared(_by_dimension)
+        found |= {alarm.urn: alarm for alarm in values.get(own, ())}
+        # What cannot be read yet may be its name.
+        found |= {alarm.urn: alarm for alarm in values.get(None, ()) if own in set(_dimension_values(alarm))}
+    yield from found.values()
+
+
+def _alarms(stack: Stack) -> Mapping[tuple[Any, Any], Mapping[str, Resource]]:
+    """Namespace and metric -> the alarms that look at it, by URN."""
+    found: dict[tuple[Any, Any], dict[str, Resource]] = {}
     for alarm in stack.of(ALARM):
-        for seen in dict.fromkeys(_looks_at(alarm)):
-            found.setdefault(seen, []).append(alarm)
+        for seen in _looks_at(alarm):
+            found.setdefault(seen, {})[alarm.urn] = alarm
+    return found
+
+
+def _by_dimension(stack: Stack) -> Mapping[Any, Sequence[Resource]]:
+    """The value of a dimension -> the alarms that have it; None -> those of which one is not known yet."""
+    found: dict[Any, list[Resource]] = {}
+    for alarm in stack.of(ALARM):
+        try:
+            values = set(_dimension_values(alarm))
+        except UnknownValueError:
+            values = {None}
+        for value in values:
+            found.setdefault(value, []).append(alarm)
     return found
 
 
@@ -543,15 +566,6 @@ def _covers(stack: Stack, alarm: Resource, resource: Resource, watch: Watch) -> 
         and (not watch.silence or alarm.section("treatMissingData") == "breaching")
         and (not watch.outage or bool(_listeners(stack, alarm)))
     )
-
-
-#: Where an alarm says what it looks at.
-_WATCHED = ("dimensions", "metricQueries")
-
-
-def _is_named(alarm: Resource, resource: Resource) -> bool:
-    own = resource.section(*_DIMENSIONS[resource.type]) if resource.type in _DIMENSIONS else None
-    return own is not None and own in set(_dimension_values(alarm))
 
 
 def _dimension_values(alarm: Resource) -> Iterator[Any]:

@@ -452,13 +452,7 @@ def _mute_faults(stack: Stack, one: _Stopped) -> Iterator[Fault]:
 
 def _alarms(stack: Stack, resource: Resource) -> dict[str, Resource]:
     """Name -> alarm that tells somebody about ``resource``, by itself or through a composite alarm."""
-    watching = [
-        alarm
-        for prop in ("dimensions", "metricQueries")
-        for alarm in links.sources(stack, resource, prop, ALARM)
-        if alarms.watches(stack, alarm, resource)
-    ]
-    names = {str(alarm.section("name")): alarm for alarm in watching}
+    names = {str(alarm.section("name")): alarm for alarm in alarms.watching(stack, resource)}
     heard = {
         str(composite.section("alarmName")): composite
         for composite in stack.of(COMPOSITE)

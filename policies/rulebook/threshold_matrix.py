@@ -138,9 +138,8 @@ def _is_watched_by(row: _Row, resource: Resource) -> bool:
 def _row_faults(stack: Stack, row: _Row, resource: Resource) -> Sequence[str]:
     found = [
         alarm
-        for alarm in stack.of(ALARM)
+        for alarm in alarms.watching(stack, resource)
         if any((namespace, metric) == (row.namespace, row.metric) for namespace, metric, _ in alarms.metrics(alarm))
-        and alarms.watches(stack, alarm, resource)
     ]
     reasons = [_shortcoming(alarm, row, row.bad(stack, resource)) for alarm in found]
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from . import alarms, bells, trail
 from .alarms import ALARM
@@ -14,16 +13,15 @@ from .values import is_true_of_any
 
 def _silence(stack: Stack) -> Iterator[Fault]:
     def judge(group: Resource) -> Iterator[Fault]:
-        if not is_true_of_any(stack.of(ALARM), partial(_hears_silence, stack, group)):
+        if not is_true_of_any(alarms.watching(stack, group), _hears_silence):
             yield Fault("No alarm rings when the trail's log group gets nothing any more.", group.urn)
 
     return each(trail.groups_of(stack), judge)
 
 
-def _hears_silence(stack: Stack, group: Resource, alarm: Resource) -> bool:
+def _hears_silence(alarm: Resource) -> bool:
     return (
         any((namespace, metric) == ("AWS/Logs", "IncomingLogEvents") for namespace, metric, _ in alarms.metrics(alarm))
-        and alarms.watches(stack, alarm, group)
         and alarm.props.get("treatMissingData") == "breaching"
         and alarms.rings(alarm, {"IncomingLogEvents": 0.0}) is True
         and alarms.rings(alarm, {"IncomingLogEvents": 5.0}) is False
