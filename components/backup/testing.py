@@ -202,6 +202,7 @@ class RestoreTest:
             memory_size=256,
             reserved_concurrent_executions=self._args.settings.reserved_concurrency,
             environment={"variables": self._variables()},
+            kms_key_arn=self._vaults.key.arn,
             vpc_config={"subnet_ids": self._args.app_subnet_ids, "security_group_ids": [self._group.id]},
             dead_letter_config={"target_arn": self._dead_letters.arn},
             tracing_config={"mode": "Active"},

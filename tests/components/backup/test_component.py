@@ -332,6 +332,7 @@ def test_the_function_reads_from_its_variables_what_the_component_wrote(graph):
     variables = graph.one(FUNCTION).inputs["environment"]["variables"]
     env = read(ValidateRestoreEnv, variables)
     assert env.variables() == variables
+    assert env.trials == ("learning-platform-staging-restore-", "learning-platform-staging-drill-")
     plan = graph.one("aws:backup/restoreTestingPlan:RestoreTestingPlan")
     assert (env.plan_arn, env.plan_name) == (plan.outputs["arn"], plan.inputs["name"])
     name = "learning-platform-staging-backup"
@@ -341,6 +342,18 @@ def test_the_function_reads_from_its_variables_what_the_component_wrote(graph):
     )
     assert env.evidence == Evidence(schema="public", table="audit_log", column="created_at")
     assert (env.bucket, env.rpo_minutes, env.rto_minutes) == ("evidence", 1440, 240)
+
+
+def test_the_function_s_environment_is_under_the_vault_s_key_which_its_role_may_use(graph):
+    key = graph.one("aws:backup/vault:Vault", "backup").inputs["kmsKeyArn"]
+    assert graph.one(FUNCTION).inputs["kmsKeyArn"] == key
+    assert ("kms:Decrypt", key) in {
+        (action, arn)
+        for statement in json.loads(graph.one(POLICY, "backup-validator").inputs["policy"])["Statement"]
+        for action in statement["Action"]
+        for arn in statement["Resource"]
+        if "Condition" not in statement
+    }
 
 
 #: What restore tests bring back, and what operators restore on trial.
