@@ -81,7 +81,7 @@ network = Network(
             database_port=db.port,
             admin_cidrs=access.admin_cidrs,
             bastion_tier="app" if access.mode == "ssm" else "public",
-            public_ssh=settings.maintenance.enabled,
+            public_machine=settings.maintenance.enabled,
         ),
         flow_log_retention_days=net.flow_log_retention_days,
         logs_key_arn=encryption.logs_key_arn,

@@ -103,14 +103,15 @@ Direction = Literal["ingress", "egress"]
 class Traffic:
     """What the tiers say to each other, and where the bastion stands.
 
-    ``public_ssh``: administrators reach a machine of the public tier other than the bastion.
+    ``public_machine``: one with the maintenance page stands in the public tier: administrators reach it by SSH, and the
+    balancer by HTTP.
     """
 
     app_port: int
     database_port: int
     admin_cidrs: tuple[IPv4Network, ...]
     bastion_tier: Tier
-    public_ssh: bool = False
+    public_machine: bool = False
 
 
 def acl_entries(tier: Tier, cidr: IPv4Network, traffic: Traffic) -> tuple[AclEntry, ...]:
@@ -134,15 +135,15 @@ _Allowed = tuple[str, Direction, IPv4Network, tuple[int, int]]
 def _public(cidr: IPv4Network, traffic: Traffic) -> Iterator[_Allowed]:
     yield "https-in", "ingress", ANYWHERE, _only(443)
     yield "http-in", "ingress", ANYWHERE, _only(80)
-    if traffic.bastion_tier == "public" or traffic.public_ssh:
+    if traffic.bastion_tier == "public" or traffic.public_machine:
         for admin in traffic.admin_cidrs:
             yield f"ssh-in-{admin}", "ingress", admin, _only(22)
     if traffic.bastion_tier == "public":
         yield "database-out", "egress", tier_cidr(cidr, "data"), _only(traffic.database_port)
     yield from _replies_in()
     yield "https-out", "egress", ANYWHERE, _only(443)
-    # The balancer asks the machine with the maintenance page.
-    yield "http-out", "egress", cidr, _only(80)
+    if traffic.public_machine:
+        yield "http-out", "egress", cidr, _only(80)
     yield "app-out", "egress", tier_cidr(cidr, "app"), _only(traffic.app_port)
     yield "replies-out", "egress", ANYWHERE, EPHEMERAL
 

@@ -23,7 +23,7 @@ from .backup_parts import (
 from .bells import EVENT_RULE, EVENT_TARGET, is_off, takes, targets_of
 from .documents import Statement
 from .event_pattern import EventPatternError, read
-from .links import ROLE, may, sources, statements_of, targets
+from .links import GRANTS, ROLE, may, sources, statements_of, targets
 from .resource import Resource, Stack
 from .rule import Fault, Level, Rule, Severity, StackRule, each, through
 from .storage import BUCKETS
@@ -191,6 +191,8 @@ def _reported(stack: Stack) -> Iterator[Fault]:
         if not buckets_of(stack, plan, "reportDeliveryChannel"):
             name = show(plan.section("reportDeliveryChannel", "s3BucketName"))
             yield Fault(f"The reports go to the bucket {name}, which the stack does not declare.", plan.urn)
+        if not plan.section("reportDeliveryChannel", "s3KeyPrefix"):
+            yield Fault("The reports have no prefix of their own, which the bucket's policy goes by.", plan.urn)
 
     yield from each(plans, judge)
 
@@ -205,7 +207,9 @@ NOTIFIED = StackRule(
     controls=("NIST AU-6", "NIST CP-9"),
     remedy="Declare aws.cloudwatch.EventRule on the job state changes (state; status for restores) and a target on a "
     "topic with a role that may sns:Publish and use the topic's key.",
-    types=frozenset({PLAN, SELECTION, RESTORE_SELECTION, VAULT, NOTIFICATIONS, EVENT_RULE, EVENT_TARGET, TOPIC, ROLE}),
+    types=frozenset(
+        {PLAN, SELECTION, RESTORE_SELECTION, VAULT, NOTIFICATIONS, EVENT_RULE, EVENT_TARGET, TOPIC, *GRANTS}
+    ),
     check=_notified,
 )
 

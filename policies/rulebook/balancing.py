@@ -7,12 +7,12 @@ from typing import Any
 
 from .coverage import CERTIFICATE
 from .edge import BALANCERS, LISTENER_RULES, LISTENERS, is_application
-from .firewall import GROUPS, Direction, is_set, within
+from .firewall import GROUP_RULES, GROUPS, Direction, is_set, within
 from .links import TEMPLATE, sources, targets, template_of
 from .resource import Context, Resource, Stack, is_true
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .scaling import GROUP
-from .topology import INSTANCE, SUBNETS, group_rules, internet_routes, ranges, source_groups
+from .topology import INSTANCE, SUBNETS, WAYS, group_rules, internet_routes, ranges, source_groups
 from .values import is_false, is_true_of_any, listed, number, show
 
 TARGET_GROUPS = ("aws:lb/targetGroup:TargetGroup", "aws:alb/targetGroup:TargetGroup")
@@ -401,7 +401,7 @@ PLACES = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP ELB.13", "FSBP AutoScaling.2", "NIST CP-10"),
     remedy="Give a public load balancer the public subnets, and the group one subnet in each of the same zones.",
-    types=frozenset({*BALANCERS, *LISTENERS, *LISTENER_RULES, *TARGET_GROUPS, GROUP, *SUBNETS}),
+    types=frozenset({*BALANCERS, *LISTENERS, *LISTENER_RULES, *TARGET_GROUPS, GROUP, *SUBNETS, *WAYS}),
     check=_places,
 )
 
@@ -416,7 +416,18 @@ SERVED = StackRule(
     remedy="Name the target group in target_group_arns or an attachment, and in a listener; open its port between the "
     "groups of both.",
     types=frozenset(
-        {*TARGET_GROUPS, *LISTENERS, *LISTENER_RULES, *ATTACHMENTS, *BALANCERS, GROUP, INSTANCE, TEMPLATE, *GROUPS}
+        {
+            *TARGET_GROUPS,
+            *LISTENERS,
+            *LISTENER_RULES,
+            *ATTACHMENTS,
+            *BALANCERS,
+            GROUP,
+            INSTANCE,
+            TEMPLATE,
+            *GROUPS,
+            *GROUP_RULES,
+        }
     ),
     check=_served,
 )

@@ -138,7 +138,7 @@ NAMED = StackRule(
     level=Level.MANDATORY,
     controls=("NIST AC-6", "NIST CM-8"),
     remedy="Hand the Output of the resource over to the policy instead of a copied ARN.",
-    types=frozenset(DOCUMENTS) - {ENDPOINT},
+    types=frozenset(),
     check=_declared,
 )
 

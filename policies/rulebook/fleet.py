@@ -12,7 +12,7 @@ from .links import TEMPLATE, targets, template_of
 from .resource import Context, Resource, Stack, is_true
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each
 from .scaling import GROUP
-from .topology import SUBNETS, internet_routes, tag
+from .topology import SUBNETS, WAYS, internet_routes, tag
 from .values import is_false, listed, number, show
 
 #: Where a machine or a group names its launch template.
@@ -188,7 +188,7 @@ ADDRESS_FITS = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP EC2.9", "NIST SC-7"),
     remedy="Set subnet_id, and associate_public_ip_address to true in public subnets and to false in all others.",
-    types=frozenset({INSTANCE, TEMPLATE, *SUBNETS}),
+    types=frozenset({INSTANCE, TEMPLATE, *SUBNETS, *WAYS}),
     check=_addressed,
 )
 

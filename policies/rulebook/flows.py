@@ -228,14 +228,11 @@ def _connect(
         for server in servers:
             if client.urn == server.urn or vpc_of(stack, client) is not vpc_of(stack, server):
                 continue
-            # Between two subnets of one tier the line for replies is as close as the ACL is.
-            apart = {acl.urn for home in (client, server) if (acl := _acl(stack, home))}
-            asked = demand if len(apart) > 1 else demand._replace(by_itself=False)
             for near, far in ((one, two) for one in ranges(client) for two in ranges(server)):
                 if near.version == far.version:
                     request = ports or end.rule.ports
-                    _pass(stack, found, end, client, Direction.EGRESS, far, request, asked)
-                    _pass(stack, found, end, server, Direction.INGRESS, near, request, asked)
+                    _pass(stack, found, end, client, Direction.EGRESS, far, request, demand)
+                    _pass(stack, found, end, server, Direction.INGRESS, near, request, demand)
 
 
 def _with_outside(stack: Stack, found: _Needs, end: _End) -> None:
@@ -373,7 +370,8 @@ def _surplus(stack: Stack) -> Iterator[Fault]:
             needs = found.of.get(_Way(acl.urn, direction), {})
             # Of an ACL in front of nothing it cannot be said what it is for.
             for line in entries(stack, acl, direction) if needs else ():
-                said = _idle(own, line, needs, to, public=public) if line.allow else None
+                entrance = public and direction is Direction.INGRESS
+                said = _idle(own, line, needs, to, entrance=entrance) if line.allow else None
                 if said is None:
                     continue
                 if found.unknown is not None:
@@ -383,12 +381,12 @@ def _surplus(stack: Stack) -> Iterator[Fault]:
     return each(stack.of(ACL), judge)
 
 
-def _idle(own: tuple[Network, ...], line: Entry, needs: Iterable[_Need], to: str, *, public: bool) -> str | None:
+def _idle(own: tuple[Network, ...], line: Entry, needs: Iterable[_Need], to: str, *, entrance: bool) -> str | None:
     """What is wrong with a line that no connection asks for; None where one does."""
     single = line.ports.first == line.ports.last
     if line.protocol not in ("tcp", "udp") or not (single or _is_for_replies(line)):
         return None  # ``net-nacl-one-port`` says so
-    if public and single and line.ports.first in WEB_PORTS:
+    if entrance and single and line.ports.first in WEB_PORTS:
         return None
     asked = [
         need
@@ -453,7 +451,7 @@ PASSED = StackRule(
 SURPLUS = StackRule(
     id="net-nacl-only-what-groups-allow",
     sentence="000_b5883a9168e66709.txt §6: Review and update NACL rules as necessary",
-    title="An ACL lets pass only what some security group behind it allows, and the web in front of public subnets.",
+    title="An ACL lets pass only what some security group behind it allows, and the web into public subnets.",
     why="A line for nobody waits for the day on which a group is opened by mistake.",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,

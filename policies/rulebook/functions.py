@@ -9,7 +9,7 @@ from . import documents
 from .coverage import FUNCTION
 from .firewall import is_set
 from .leaks import all_leaks, is_secret_name
-from .links import ROLE, can, sources, targets
+from .links import GRANTS, ROLE, can, sources, targets
 from .resource import SECRET, Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .values import is_true_of_any, number, show
@@ -214,7 +214,7 @@ IN_NETWORK = StackRule(
     level=Level.MANDATORY,
     controls=("FSBP Lambda.5", "NIST SC-7"),
     remedy="Set vpc_config with subnet_ids of two zones and security_group_ids, or take the rights from the role.",
-    types=frozenset({FUNCTION, ROLE}),
+    types=frozenset({FUNCTION, *GRANTS}),
     check=_reaches,
 )
 

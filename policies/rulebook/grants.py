@@ -398,6 +398,8 @@ def _endpoint(resource: Resource, _: Context) -> Iterator[str]:
         yield "The endpoint's policy lets anyone's credentials reach anyone's resources."
     elif any(not _READS.match(action) for one in strangers for action in (*one.actions, *one.not_actions)):
         yield "The endpoint's policy lets anyone's credentials do more than read what it names."
+    elif any(one.allows and (one.not_actions or "*" in one.actions) for one in statements):
+        yield "The endpoint's policy allows all actions, and not those of its service alone."
 
 
 _READS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|Head)", re.IGNORECASE)

@@ -19,6 +19,9 @@ POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 SHARED_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
 
+#: All that says what a role may do.
+GRANTS = frozenset({ROLE, ROLE_POLICY, POLICY, ATTACHMENT, SHARED_ATTACHMENT})
+
 _IDENTITIES = ("id", "arn", "name", "bucket")
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from . import userdata
-from .links import TEMPLATE, can, role_of, sources, targets, template_of
+from .links import GRANTS, PROFILE, TEMPLATE, can, role_of, sources, targets, template_of
 from .resource import SECRET, Resource, Stack
 from .rule import Fault, Level, Severity, StackRule, each, through
 from .scaling import (
@@ -221,6 +221,6 @@ IS_FED = StackRule(
         f"Target {GROUP_TAG} with an association that installs the agent and gives it an SSM parameter, sum up by "
         f"{GROUP_DIMENSION} there, and allow cloudwatch:PutMetricData to the instances' role."
     ),
-    types=frozenset({GROUP, TEMPLATE, ASSOCIATION, DOCUMENT, PARAMETER, SCALING_POLICY}),
+    types=frozenset({GROUP, TEMPLATE, ASSOCIATION, DOCUMENT, PARAMETER, SCALING_POLICY, PROFILE, *GRANTS}),
     check=_is_fed,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import documents, windows
 from .cron import DAY, WEEK, ScheduleError, longest_gap
-from .links import ROLE, sources, statements_of, targets, template_of
+from .links import GRANTS, ROLE, sources, statements_of, targets, template_of
 from .resource import Resource, Stack, is_list, is_true
 from .rule import Fault, Level, Rule, Severity, StackRule, each, through
 from .systems_manager import DOCUMENT, INSTANCE
@@ -510,7 +510,7 @@ SCOPED = StackRule(
     level=Level.MANDATORY,
     controls=("NIST AC-6",),
     remedy=f"Set service_role_arn; name documents in its statements, and machines by ssm:resourceTag/{TAG}.",
-    types=frozenset({TASK, DOCUMENT, ROLE}),
+    types=frozenset({TASK, DOCUMENT, *GRANTS}),
     check=_scoped,
 )
 

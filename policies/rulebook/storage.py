@@ -196,7 +196,7 @@ ENCRYPTED_KMS = StackRule(
     controls=("FSBP S3.17", "NIST SC-28"),
     remedy="Declare aws.s3.BucketServerSideEncryptionConfiguration with aws:kms, a key and bucket_key_enabled=True; "
     "with AES256 where load balancers or S3 deliver logs.",
-    types=frozenset({*BUCKETS, *ENCRYPTION}),
+    types=frozenset({*BUCKETS, *ENCRYPTION, POLICY}),
     check=_for_each_bucket(_encrypted),
 )
 

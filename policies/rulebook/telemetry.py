@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from . import documents
 from .documents import Statement
-from .links import sources, targets
+from .links import ROLE, sources, targets
 from .resource import Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each, through
 from .values import number, show
@@ -194,7 +194,7 @@ TOPICS = StackRule(
         "Name a customer key whose policy allows kms:Decrypt and kms:GenerateDataKey* to the publishing services, and "
         "declare an aws.sns.TopicPolicy that denies sns:Publish where aws:SecureTransport is false."
     ),
-    types=frozenset({TOPIC, TOPIC_POLICY}),
+    types=frozenset({TOPIC, TOPIC_POLICY, KEY, ROLE, *_PUBLISHERS}),
     check=_topics,
 )
 

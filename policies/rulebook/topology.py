@@ -47,6 +47,9 @@ ACL_ASSOCIATION = "aws:ec2/networkAclAssociation:NetworkAclAssociation"
 INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
 VPN_GATEWAY = "aws:ec2/vpnGateway:VpnGateway"
 NAT_GATEWAY = "aws:ec2/natGateway:NatGateway"
+
+#: All that says where a subnet's traffic goes.
+WAYS = (ROUTE, TABLE, TABLE_ASSOCIATION, INTERNET_GATEWAY)
 PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
 PREFIX_LIST_ENTRY = "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry"
 INSTANCE = "aws:ec2/instance:Instance"

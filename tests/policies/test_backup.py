@@ -191,7 +191,7 @@ SYSTEM = {
             "aws:backup/reportPlan:ReportPlan",
             {
                 "reportSetting": {"reportTemplate": f"{kind.upper()}_JOB_REPORT"},
-                "reportDeliveryChannel": {"s3BucketName": Ref("bucket")},
+                "reportDeliveryChannel": {"s3BucketName": Ref("bucket"), "s3KeyPrefix": "reports"},
             },
         )
         for kind in ("backup", "copy", "restore")
@@ -1068,3 +1068,10 @@ def test_reports_go_to_a_bucket_of_the_stack():
     assert said(REPORTED, ("copy-reports", ("reportDeliveryChannel", "s3BucketName"), "elsewhere")) == [
         ("The reports go to the bucket elsewhere, which the stack does not declare.", "copy-reports")
     ]
+
+
+def test_reports_lie_under_a_prefix_of_their_own():
+    assert said(REPORTED, ("copy-reports", ("reportDeliveryChannel", "s3KeyPrefix"), ABSENT)) == [
+        ("The reports have no prefix of their own, which the bucket's policy goes by.", "copy-reports")
+    ]
+    assert unjudged(REPORTED, ("copy-reports", ("reportDeliveryChannel", "s3KeyPrefix"), UNKNOWN)) == []

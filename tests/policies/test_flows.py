@@ -157,6 +157,10 @@ def test_the_refusals_of_a_database_are_left_to_their_own_rule(preview):
             lines("app-acl", "ingress", 100, cidrBlock=DATA),
             f"Line 100 (inbound) lets tcp 8080 pass from {DATA}, and no security group asks for that.",
         ),
+        (
+            {"public-acl": {"egress": [*DECLARATIONS["public-acl"][1]["egress"], line(200, ANYWHERE, 80)]}},
+            f"Line 200 (outbound) lets tcp 80 pass to {ANYWHERE}, and no security group asks for that.",
+        ),
     ],
 )
 def test_a_line_that_no_group_asks_for_is_named(change, said, preview):
@@ -168,7 +172,6 @@ def test_a_line_that_no_group_asks_for_is_named(change, said, preview):
 @pytest.mark.parametrize(
     "change",
     [
-        {"public-acl": {"egress": [*DECLARATIONS["public-acl"][1]["egress"], line(200, ANYWHERE, 80)]}},
         lines("app-acl", "ingress", 100, action="deny"),
         lines("app-acl", "ingress", 100, cidrBlock=VPC),
         # Said by other rules: what is no line for one port or for replies, and the world before a database.

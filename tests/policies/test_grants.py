@@ -370,7 +370,9 @@ def test_a_door_that_cannot_be_read_is_named():
 
 OPEN = "The endpoint's policy lets anyone's credentials reach anyone's resources."
 WRITES = "The endpoint's policy lets anyone's credentials do more than read what it names."
+ANYTHING = "The endpoint's policy allows all actions, and not those of its service alone."
 ALL = {"Principal": "*", "Action": "*", "Resource": "*"}
+OWN = ALL | {"Action": "ssm:*"}
 
 
 @pytest.mark.parametrize(
@@ -381,15 +383,16 @@ ALL = {"Principal": "*", "Action": "*", "Resource": "*"}
         (document(**{**ALL, "Action": "s3:GetObject"}), [OPEN]),
         (document(**ALL, Condition={"Bool": {"aws:SecureTransport": "true"}}), [OPEN]),
         (document(**ALL, Condition={"StringLike": {"aws:PrincipalAccount": "*"}}), [OPEN]),
-        (document(**ALL, Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}), []),
-        (document(**ALL, Condition={"StringEquals": {"aws:ResourceAccount": ACCOUNT}}), []),
+        (document(**ALL, Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}), [ANYTHING]),
+        (document(**OWN, Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}), []),
+        (document(**OWN, Condition={"StringEquals": {"aws:ResourceAccount": ACCOUNT}}), []),
         (document(**{**ALL, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::packages/*"}), []),
         (document(**{**ALL, "Resource": "arn:aws:s3:::packages/*"}), [WRITES]),
         (
             document(**{**ALL, "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::packages/*"}),
             [WRITES],
         ),
-        (document(**{**ALL, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}), []),
+        (document(**{**OWN, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}), []),
         (document(**{**ALL, "Effect": "Deny"}), []),
         ("no json", ["The endpoint's policy cannot be read: it is no JSON."]),
     ],

@@ -91,11 +91,19 @@ def test_the_public_tier_admits_the_web_administrators_and_replies():
     }
     assert lines("public", "egress") == {
         ("0.0.0.0/0", (443, 443)),
-        ("10.20.0.0/16", (80, 80)),
         ("10.20.64.0/18", (8080, 8080)),
         ("10.20.128.0/18", (5432, 5432)),
         ("0.0.0.0/0", (1024, 65535)),
     }
+
+
+def test_a_machine_with_the_maintenance_page_is_reached_by_administrators_and_by_the_balancer():
+    traffic = plan.Traffic(
+        app_port=8080, database_port=5432, admin_cidrs=(ADMIN,), bastion_tier="app", public_machine=True
+    )
+    entries = plan.acl_entries("public", VPC, traffic)
+    found = {(one.direction, str(one.cidr), one.ports) for one in entries}
+    assert {("ingress", str(ADMIN), (22, 22)), ("egress", str(VPC), (80, 80))} <= found
 
 
 def test_without_a_bastion_in_it_the_public_tier_knows_neither_ssh_nor_the_database():

@@ -127,7 +127,9 @@ def test_the_run_has_the_places_of_this_stack(staging):
     steps = {step["name"]: step["inputs"] for step in document["mainSteps"]}
     assert steps["calendar"]["CalendarNames"] == [CALENDAR]
     assert steps["keep"]["InputPayload"]["group"] == "learning-platform-staging-hosts"
-    assert steps["replace"]["AutoScalingGroupName"] == "web-1234567"
+    for step in ("replace", "replaced"):
+        assert steps[step]["AutoScalingGroupName"] == "web-1234567"
+    assert steps["replaced"]["InstanceRefreshIds"] == ["{{ replace.Id }}"]
     assert steps["hosts"]["CloudWatchOutputConfig"] == {
         "CloudWatchLogGroupName": "/learning-platform/staging/patching",
         "CloudWatchOutputEnabled": True,
