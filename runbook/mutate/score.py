@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -108,7 +109,7 @@ def idle(scores: Iterable[Score], judgement: Judgement) -> tuple[Entry, ...]:
 
 
 def report(stack: str, score: Score, *, names: int = 3) -> Iterator[str]:
-    """Survivors by property, strange and broken rules, and the sum as the last line."""
+    """Survivors by property, strange and broken rules, reasons of the explained, and the sum as the last line."""
     last = ""
     for (token, path, operator), line in sorted(score.lines.items()):
         if not line.survivors or line.explained:
@@ -122,6 +123,13 @@ def report(stack: str, score: Score, *, names: int = 3) -> Iterator[str]:
     for word, counts in (("speaks of types that it does not list", score.strange), ("fails", score.broken)):
         for (rule, token), count in sorted(counts.items()):
             yield f"{rule} {word}: {token} ({count})"
+    reasons: Counter[str] = Counter()
+    for line in score.lines.values():
+        if line.explained:
+            reasons[line.explained.reason] += len(line.survivors)
+    if reasons:
+        yield "Explained, by reason:"
+        yield from (f"  {count:4}  {reason}" for reason, count in reasons.most_common())
     percent = 100 * score.noticed / score.made if score.made else 100.0
     yield (
         f"{stack}: {score.noticed} of {score.made} mutants noticed ({percent:.1f} %), "

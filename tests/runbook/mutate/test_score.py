@@ -68,6 +68,8 @@ def test_the_report_names_each_survivor_and_ends_with_the_sum():
         "  @resource deleted: 0 of 1 noticed; not busy @resource  ",
         "  threshold lowered: 0 of 1 noticed; not busy threshold  ",
         "  threshold removed: 0 of 1 noticed; not busy threshold  ",
+        "Explained, by reason:",
+        "     1  It is so.",
         "staging: 5 of 9 mutants noticed (55.6 %), 1 explained, 3 neither.",
     ]
 
