@@ -124,8 +124,8 @@ def audit(
             from .audit import coverage, render
 
             verdicts += render.verdict(found, time.perf_counter() - started, page)
-            if findings := list(render.lines(found, page)):
-                console.show(output, [Text(f"Audit of {stack}", "bold"), *findings, Text()])
+            if told := [*render.lines(found, page), *render.not_applicable(found, page)]:
+                console.show(output, [Text(f"Audit of {stack}", "bold"), *told, Text()])
             covered = coverage.report(graph, context)
             covers.append(Text(f"{stack}: alarms for what can fail: {coverage.sums(covered)}"))
             if alarms:

@@ -106,9 +106,12 @@ def read(path: Path, rules: Sequence[Rule], remedies: Iterable[Remedy] = REMEDIE
         text = path.read_text(encoding="utf-8")
         entries = json.loads(text) if text.strip() else {}
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {type(error).__name__}.") from None
+        raise UserError(
+            f"{path} cannot be read as JSON: {error}.",
+            'It is the file of the Pulumi CLI, such as {"net-sg-described": "disabled"}.',
+        ) from None
     if not isinstance(entries, Mapping):
-        raise UserError(f'{path} must be an object such as {{"net-sg-described": "disabled"}}.')
+        raise UserError(f'{path} holds no object such as {{"net-sg-described": "disabled"}}.')
     remedies = tuple(remedies)
     options: dict[str, Mapping[str, Any]] = {rule.id: {} for rule in (*rules, waiver_rules.waived(rules))} | {
         _policy(remedy): remedy.options for remedy in remedies

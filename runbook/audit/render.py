@@ -22,9 +22,7 @@ _STYLES = {
 
 
 def lines(audit: Audit, page: Page) -> Iterator[Text]:
-    """The findings, what was not evaluated and what not applicable; each part begins with an empty line, and nothing is
-    said of nothing.
-    """
+    """The findings, then what was not evaluated. Each part begins with an empty line; nothing is said of nothing."""
     refused = [finding for finding in audit.findings if finding.mandatory]
     waived = [finding for finding in audit.findings if finding.waiver]
     advised = [finding for finding in audit.findings if not finding.mandatory and not finding.waiver]
@@ -41,6 +39,10 @@ def lines(audit: Audit, page: Page) -> Iterator[Text]:
         yield Text(f"Waived: {count(len(waived), 'finding')} that somebody answers for", "bold")
         yield from _grouped(waived, page, page.signs.advice)
     yield from _not_evaluated(audit, page)
+
+
+def not_applicable(audit: Audit, page: Page) -> Iterator[Text]:
+    """The rules that had nothing to judge, and why; nothing where all had."""
     if audit.not_applicable:
         yield Text()
         yield Text(f"Not applicable: {count(len(audit.not_applicable), 'rule')}", "bold")

@@ -11,6 +11,7 @@ from pathlib import Path
 from policies.rulebook.context import of_project
 
 from .. import stacks, streams
+from ..errors import UserError
 from ..preview.project import preview
 from . import judgement
 from .score import Score, idle, report
@@ -31,6 +32,11 @@ def run(wanted: Sequence[str], types: Sequence[str] = ()) -> int:
     scores: list[Score] = []
     with ProcessPoolExecutor(len(chosen), mp_context=multiprocessing.get_context("spawn")) as pool:
         for stack, score in zip(chosen, pool.map(partial(scored, folder, table, tuple(types)), chosen), strict=True):
+            if types and not score.made:
+                raise UserError(
+                    f"{stack} has no resource of a type that is meant with {', '.join(types)}.",
+                    "Write a type without package and class, such as 's3/bucket*'.",
+                )
             scores.append(score)
             streams.write("".join(f"{line}\n" for line in report(stack, score)))
     # One stack alone, or some types, do not have what all of them need.

@@ -182,8 +182,8 @@ def test_every_mistake_is_told_with_the_way_out(tmp_path, entries, mistakes):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "cannot be read as JSON: JSONDecodeError."),
-        ("[]", 'must be an object such as {"net-sg-described": "disabled"}.'),
+        ("{", "cannot be read as JSON: Expecting property name"),
+        ("[]", 'holds no object such as {"net-sg-described": "disabled"}.'),
     ],
 )
 def test_what_is_no_object_is_a_mistake(tmp_path, text, said):
@@ -192,7 +192,7 @@ def test_what_is_no_object_is_a_mistake(tmp_path, text, said):
 
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path):
-    with pytest.raises(UserError, match="cannot be read as JSON: FileNotFoundError"):
+    with pytest.raises(UserError, match=r"cannot be read as JSON: .*No such file or directory"):
         read(tmp_path / "absent.json", RULES)
 
 

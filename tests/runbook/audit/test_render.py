@@ -73,7 +73,8 @@ def test_what_was_not_evaluated_is_listed_with_its_reason_on_one_line():
 
 def test_what_had_nothing_to_judge_or_is_switched_off_is_told_with_the_reason():
     found = audit(idle=("net-open",), judged=(Judged(OPEN, ()), Judged(TAGS, (), disabled=True)))
-    assert printed(render.lines(found, PLAIN)) == [
+    assert printed(render.lines(found, PLAIN)) == []
+    assert printed(render.not_applicable(found, PLAIN)) == [
         "",
         "Not applicable: 2 rules",
         "    net-open  The stack declares no ec2.Subnet.",
@@ -86,7 +87,7 @@ def test_what_had_nothing_to_judge_or_is_switched_off_is_told_with_the_reason():
 
 
 def test_nothing_is_said_of_nothing():
-    assert printed(render.lines(audit(), PLAIN)) == []
+    assert printed([*render.lines(audit(), PLAIN), *render.not_applicable(audit(), PLAIN)]) == []
 
 
 def test_a_terminal_breaks_sentences_below_themselves():

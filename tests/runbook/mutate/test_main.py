@@ -31,6 +31,12 @@ def test_of_versioning_and_encryption_nothing_survives_unexplained(done):
     assert [line.rpartition(", ")[2] for line in done.stdout.splitlines() if "noticed" in line] == ["0 neither."] * 2
 
 
+def test_a_type_that_is_not_there_is_a_mistake_in_a_sentence():
+    wrong = started("dev", "--type", "s3/nothing")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("dev has no resource of a type that is meant with s3/nothing.")
+
+
 def test_an_unknown_stack_is_a_mistake_in_a_sentence():
     wrong = started("prodd")
     assert (wrong.returncode, wrong.stdout) == (2, "")
