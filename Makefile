@@ -34,7 +34,7 @@ preview: $(CAN_RUN) ## Preview STACK offline: its resources and what the rules s
 audit: $(CAN_RUN) ## Evaluate all rules over every stack
 	@$(RUNBOOK) audit
 
-mutate: $(CAN_RUN) ## Weaken every property of prod and staging and count what the rules notice (20 minutes)
+mutate: $(CAN_RUN) ## Weaken every property of prod and staging and count what the rules notice (10 minutes)
 	@$(PY) -m runbook.mutate
 
 test: $(CAN_TEST) ## Run the whole test suite

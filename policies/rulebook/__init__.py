@@ -41,6 +41,7 @@ from . import (
     guards,
     identity,
     inventory,
+    kinds,
     log_groups,
     machines,
     metric_filters,
@@ -131,4 +132,6 @@ _SECTIONS: tuple[Rule, ...] = (
     *guards.RULES,
 )
 
-RULES: tuple[Rule, ...] = (*_SECTIONS, waiver_rules.valid(_SECTIONS))
+_JUDGING: tuple[Rule, ...] = (*_SECTIONS, kinds.judged(_SECTIONS))
+
+RULES: tuple[Rule, ...] = (*_JUDGING, waiver_rules.valid(_JUDGING))

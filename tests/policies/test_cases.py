@@ -80,6 +80,7 @@ BROKEN_EXAMPLES: dict[str, tuple[tuple[Resource, ...], Context]] = {
     ),
     "glacier-vault-legacy": ((resource("aws:glacier/vault:Vault", "old", {"name": "old"}),), OFFICE),
     "gov-closed-services": ((resource("aws:evidently/project:Project", "it"),), OFFICE),
+    "gov-kinds-judged": ((resource("aws:sagemaker/notebookInstance:NotebookInstance", "it"),), OFFICE),
     "gov-regions": ((resource(INSTANCE, "it", {"region": "sa-east-1"}),), Context(regions=("us-east-1",))),
     "gov-waivers-valid": ((), Context(waivers=Waivers((FORGOTTEN,)), today=date(2026, 11, 21))),
     "iam-no-users-or-keys": ((USER,), OFFICE),

@@ -127,9 +127,20 @@ def test_the_run_has_the_places_of_this_stack(staging):
     steps = {step["name"]: step["inputs"] for step in document["mainSteps"]}
     assert steps["calendar"]["CalendarNames"] == [CALENDAR]
     assert steps["keep"]["InputPayload"]["group"] == "learning-platform-staging-hosts"
-    for step in ("replace", "replaced"):
-        assert steps[step]["AutoScalingGroupName"] == "web-1234567"
-    assert steps["replaced"]["InstanceRefreshIds"] == ["{{ replace.Id }}"]
+    group = {"Service": "autoscaling", "AutoScalingGroupName": "web-1234567"}
+    assert steps["replace"] == {
+        **group,
+        "Api": "StartInstanceRefresh",
+        "Strategy": "Rolling",
+        "Preferences": {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "SkipMatching": False},
+    }
+    assert steps["replaced"] == {
+        **group,
+        "Api": "DescribeInstanceRefreshes",
+        "InstanceRefreshIds": ["{{ replace.Id }}"],
+        "PropertySelector": "$.InstanceRefreshes[0].Status",
+        "DesiredValues": ["Successful"],
+    }
     assert steps["hosts"]["CloudWatchOutputConfig"] == {
         "CloudWatchLogGroupName": "/learning-platform/staging/patching",
         "CloudWatchOutputEnabled": True,

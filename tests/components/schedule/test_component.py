@@ -143,6 +143,18 @@ def test_the_function_stops_and_starts_what_is_tagged_and_nothing_else(graph):
     }
 
 
+def test_the_function_reads_the_hours_and_holidays_that_the_settings_say(graph):
+    said = json.loads(graph.one("aws:ssm/parameter:Parameter").inputs["insecureValue"])
+    office = said["periods"]["office"]
+    assert (office["zone"], office["days"], office["start"], office["stop"]) == (
+        "America/Detroit",
+        [0, 1, 2, 3, 4],
+        450,
+        1140,
+    )
+    assert office["holidays"] == ["2026-01-07"]
+
+
 def test_the_function_reads_the_environment_that_the_component_writes(graph):
     function = graph.one("aws:lambda/function:Function")
     env = read(ScheduleEnv, function.inputs["environment"]["variables"])
