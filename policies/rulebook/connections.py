@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 
 from .edge import LISTENERS
 from .firewall import GROUP, GROUP_RULES, GROUPS, Declared, Direction, Network, common, is_set, within
@@ -110,10 +111,14 @@ def _bastions(stack: Stack) -> Iterator[Fault]:
             rules = (
                 rule for group in groups_of(stack, machine) for rule in group_rules(stack, group, Direction.INGRESS)
             )
-            if not is_true_of_any(rules, lambda rule, admin=admin: _admits_range(rule, admin)):  # type: ignore[misc]
+            if not is_true_of_any(rules, partial(_admits_range, cidr=admin)):
                 yield Fault(f"Administrators in {admin} do not reach port 22 of the bastion.", machine.urn)
 
     return each(stack.of(INSTANCE), judge)
+
+
+def _carries(written: Declared, port: int) -> bool:
+    return written.read().carries(port)
 
 
 def _admits_range(written: Declared, cidr: Network) -> bool:
@@ -133,7 +138,7 @@ def _balancer_faults(stack: Stack, balancer: Resource) -> Iterator[Fault]:
     for listener in listeners:
         port = whole(listener.props.get("port"))
         rules = (rule for group in groups for rule in group_rules(stack, group, Direction.INGRESS))
-        if port and not is_true_of_any(rules, lambda rule, port=port: rule.read().carries(port)):  # type: ignore[misc]
+        if port and not is_true_of_any(rules, partial(_carries, port=port)):
             yield Fault(f"Nobody is admitted to port {port}, on which listener {listener.name} waits.", balancer.urn)
 
 

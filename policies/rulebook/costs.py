@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from .resource import Context, Resource, Stack
 from .rule import Fault, Level, ResourceRule, Rule, Severity, StackRule, each
@@ -39,7 +40,7 @@ def _warns(budget: Resource, _: Context) -> Iterator[str]:
         return
     notices = range(len(budget.items("notifications")))
     for warning in _WARNINGS:
-        if not is_true_of_any(notices, lambda index, wanted=warning: _is(budget, index, wanted)):  # type: ignore[misc]
+        if not is_true_of_any(notices, partial(_is, budget, wanted=warning)):
             yield f"The budget tells nobody {warning.told}."
 
 

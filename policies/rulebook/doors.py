@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from . import documents, links
@@ -172,7 +173,7 @@ def _log_delivery(stack: Stack) -> Iterator[Fault]:
     def judge(delivery: Resource) -> Iterator[Fault]:
         for group in links.targets(stack, delivery, "logDestinationConfigs", LOG_GROUP):
             stream = f"{group.section('arn')}:log-stream:any"
-            if not is_true_of_any(stack.of(LOG_POLICY), lambda one, stream=stream: _delivers(one, stream)):  # type: ignore[misc]
+            if not is_true_of_any(stack.of(LOG_POLICY), partial(_delivers, stream=stream)):
                 yield Fault(f"No policy lets the firewall's log into log group {group.name}.", delivery.urn)
 
     return each(stack.of(FIREWALL_LOG), judge)

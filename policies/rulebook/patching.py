@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from . import documents, windows
@@ -75,7 +76,7 @@ def _approvals(baseline: Resource) -> Iterator[str]:
     elif str(system).startswith("AMAZON_LINUX"):
         product = "".join(part.title() for part in str(system).split("_"))
         for what, wanted in _AT_LEAST.items():
-            if not is_true_of_any(rules, lambda index: _approves(baseline, index, PRODUCT=product, **wanted)):  # noqa: B023
+            if not is_true_of_any(rules, partial(_approves, baseline, PRODUCT=product, **wanted)):
                 yield f"The baseline approves no {what}."
     for index in rules:
         yield from _approval_rule(baseline, index)
