@@ -76,7 +76,7 @@ def _approvals(baseline: Resource) -> Iterator[str]:
     elif str(system).startswith("AMAZON_LINUX"):
         product = "".join(part.title() for part in str(system).split("_"))
         for what, wanted in _AT_LEAST.items():
-            if not is_true_of_any(rules, partial(_approves, baseline, PRODUCT=product, **wanted)):
+            if not is_true_of_any(rules, partial(_approves, baseline, wanted={"PRODUCT": product, **wanted})):
                 yield f"The baseline approves no {what}."
     for index in rules:
         yield from _approval_rule(baseline, index)
@@ -94,7 +94,7 @@ def _approval_rule(baseline: Resource, index: int) -> Iterator[str]:
             yield f"Rule {index + 1} of the baseline waits {show(days)} days; AWS's own waits {MOST_DAYS}."
 
 
-def _approves(baseline: Resource, rule: int, **wanted: str) -> bool:
+def _approves(baseline: Resource, rule: int, *, wanted: Mapping[str, str]) -> bool:
     """Whether an approval rule takes patches of the ``wanted`` kind: what it has no filter for, it takes all of."""
     filters = range(len(baseline.items("approvalRules", rule, "patchFilters")))
     for index in filters:
