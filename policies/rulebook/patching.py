@@ -71,7 +71,7 @@ def _approvals(baseline: Resource) -> Iterator[str]:
     rules = range(len(baseline.items("approvalRules")))
     if system is None:
         yield "The baseline is for Windows: operatingSystem is unset."
-    if not is_true_of_any(rules, lambda index: _approves(baseline, index, CLASSIFICATION="Security")):
+    if not is_true_of_any(rules, partial(_approves, baseline, wanted={"CLASSIFICATION": "Security"})):
         yield "The baseline approves no security patches."
     elif str(system).startswith("AMAZON_LINUX"):
         product = "".join(part.title() for part in str(system).split("_"))
