@@ -73,18 +73,6 @@ def publish(topic_arns: Sequence[pulumi.Input[str]], key_arn: pulumi.Input[str])
     ]
 
 
-def from_rules(queue_arn: pulumi.Input[str], rule_arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
-    """The policy of a dead-letter queue: of services only these rules of EventBridge put messages in."""
-    send = allow_service(
-        "events.amazonaws.com",
-        ["sqs:SendMessage"],
-        [queue_arn],
-        sid="RulesSend",
-        condition={"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
-    )
-    return document(deny_insecure("sqs:*", queue_arn), send)
-
-
 def _statement(
     effect: str, sid: str | None, condition: Mapping[str, Mapping[str, Any]] | None, **parts: Any
 ) -> Statement:

@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "functions.validate_restore.env",
         "components._base",
         "components._bucket",
+        "components._dead_letters",
         "components._keys",
         "components._told",
         "components.iam",

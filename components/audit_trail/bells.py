@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import dead_letters, let_rules_in
 from .._keys import Home
 from .._told import advice
 from . import watches
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from .component import AuditTrailArgs
 
 _EVENTS = "events.amazonaws.com"
-
-#: Two weeks, the longest a queue keeps anything, in seconds.
-_TWO_WEEKS = 14 * 24 * 3600
 
 
 class Bells:
@@ -51,7 +49,7 @@ class Bells:
             self._home,
             *iam.publish([topic], self._args.topic_key_arn),
         )
-        queue = self._create_queue(name)
+        queue = dead_letters(self._owner, name)
         rules = []
         for watch in planned:
             rule = self._create_rule(f"{self._owner.name}-{watch.key}", watch)
@@ -70,7 +68,7 @@ class Bells:
                 retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 24},
                 opts=self._owner.child(),
             )
-        self._let_rules_in(name, queue, rules)
+        let_rules_in(self._owner, name, queue, rules)
         self._watch_queue(name, queue)
 
     def _bring_home(self, region: str, planned: Sequence[watches.Watch]) -> None:
@@ -80,7 +78,7 @@ class Bells:
         role = self._create_role(
             name, f"Hands events of {region} to {self._home.region}", there, iam.allow(["events:PutEvents"], [bus])
         )
-        queue = self._create_queue(name, region)
+        queue = dead_letters(self._owner, name, region=region)
         rules = []
         for watch in planned:
             rule = self._create_rule(f"{name}-{watch.key}", watch, region)
@@ -96,7 +94,7 @@ class Bells:
                 region=region,
                 opts=self._owner.child(),
             )
-        self._let_rules_in(name, queue, rules, region)
+        let_rules_in(self._owner, name, queue, rules, region=region)
 
     def _physical(self, watch: watches.Watch) -> str:
         return self._owner.labels.physical(watch.key, limit=64)
@@ -126,23 +124,6 @@ class Bells:
         )
         aws.iam.RolePolicy(name, role=role.name, policy=iam.document(*statements), opts=self._owner.child())
         return role
-
-    def _create_queue(self, name: str, region: str | None = None) -> aws.sqs.Queue:
-        """Where an event goes that could not be delivered for an hour; kept for two weeks."""
-        return aws.sqs.Queue(
-            name,
-            message_retention_seconds=_TWO_WEEKS,
-            sqs_managed_sse_enabled=True,
-            region=region,
-            tags=self._owner.tags(name),
-            opts=self._owner.child(),
-        )
-
-    def _let_rules_in(
-        self, name: str, queue: aws.sqs.Queue, rules: Sequence[aws.cloudwatch.EventRule], region: str | None = None
-    ) -> None:
-        policy = iam.from_rules(queue.arn, [rule.arn for rule in rules])
-        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, region=region, opts=self._owner.child())
 
     def _watch_queue(self, name: str, queue: aws.sqs.Queue) -> None:
         """An alarm cannot look into another region, so only the home region's queue has one."""

@@ -15,6 +15,7 @@ from settings.severity import Severity
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import dead_letters, let_rules_in
 from .._keys import Home
 from .._told import advice
 from . import grants, plan
@@ -24,9 +25,6 @@ from .vaults import Vaults
 _EVENTS = "events.amazonaws.com"
 
 _BACKUP = "backup.amazonaws.com"
-
-#: Two weeks, the longest a queue keeps anything, in seconds.
-_TWO_WEEKS = 14 * 24 * 3600
 
 _REPORTS = {"backup": "BACKUP_JOB_REPORT", "copy": "COPY_JOB_REPORT", "restore": "RESTORE_JOB_REPORT"}
 
@@ -76,7 +74,6 @@ class Backup(Component):
     RUNBOOK = "000_b5883a9168e66709.txt 4"
 
     vault_name: pulumi.Output[str]
-    vault_arn: pulumi.Output[str]
     recovery_vault_name: pulumi.Output[str] | None
     plan_id: pulumi.Output[str]
     role_arn: pulumi.Output[str]
@@ -108,11 +105,14 @@ class Backup(Component):
         self._plan = self._create_plan(args)
         self._select()
         self._replicate(args)
-        self._dead_letters = self._create_dead_letters()
+        self._dead_letters = dead_letters(
+            self, f"{self.name}-dead-letters", physical=self.labels.physical("backup", "dead-letters", limit=80)
+        )
         self._isolation = Isolation(self, args)
         self._test = self._create_test(args)
         bells = self._ring(args)
-        self._let_in([*bells, *(self._test.rules if self._test else ())])
+        ringing = [*bells, *(self._test.rules if self._test else ())]
+        let_rules_in(self, f"{self.name}-dead-letters", self._dead_letters, ringing)
         self._create_alarms(args)
         self._report(args)
         self._set_outputs(args)
@@ -275,26 +275,6 @@ class Backup(Component):
         )
         return rule
 
-    def _create_dead_letters(self) -> aws.sqs.Queue:
-        """Events that could not be delivered, understood or worked on; kept for two weeks."""
-        name = f"{self.name}-dead-letters"
-        return aws.sqs.Queue(
-            name,
-            name=self.labels.physical("backup", "dead-letters", limit=80),
-            message_retention_seconds=_TWO_WEEKS,
-            sqs_managed_sse_enabled=True,
-            tags=self.tags(name),
-            opts=self.child(),
-        )
-
-    def _let_in(self, rules: Sequence[aws.cloudwatch.EventRule]) -> None:
-        aws.sqs.QueuePolicy(
-            f"{self.name}-dead-letters",
-            queue_url=self._dead_letters.url,
-            policy=iam.from_rules(self._dead_letters.arn, [rule.arn for rule in rules]),
-            opts=self.child(),
-        )
-
     def _create_alarms(self, args: BackupArgs) -> None:
         self._alarm(
             "backup-dead-letters",
@@ -385,7 +365,7 @@ class Backup(Component):
 
     def _set_outputs(self, args: BackupArgs) -> None:
         vaults, test, settings = self._vaults, self._test, args.settings
-        self.vault_name, self.vault_arn = vaults.home.name, vaults.home.arn
+        self.vault_name = vaults.home.name
         self.recovery_vault_name = vaults.recovery.name if vaults.recovery else None
         self.plan_id = self._plan.id
         self.role_arn, self.restore_role_arn = self._role.arn, self._restore_role.arn

@@ -19,6 +19,7 @@ from settings.naming import Labels
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import TWO_WEEKS
 from .._keys import Home, customer_key, log_group
 from . import grants, machine, plan
 
@@ -27,9 +28,6 @@ _ROOT = Path(__file__).parents[2]
 _FUNCTIONS = ("acknowledge", "escalate", "notify")
 
 _QUEUES = ("inbox", "dead-letters")
-
-#: Days that SQS keeps a message at most; a dead letter is read long before.
-_LONGEST_RETENTION = 14 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +163,7 @@ class Escalation(Component):
             f"{self.name}-dead-letters",
             name=self._queue_name("dead-letters"),
             kms_master_key_id=self._key.arn,
-            message_retention_seconds=_LONGEST_RETENTION,
+            message_retention_seconds=TWO_WEEKS,
             tags=self.tags(f"{self.name}-dead-letters"),
             opts=self.child(),
         )
@@ -181,7 +179,7 @@ class Escalation(Component):
             name=self._queue_name("inbox"),
             kms_master_key_id=self._key.arn,
             visibility_timeout_seconds=plan.VISIBILITY,
-            message_retention_seconds=_LONGEST_RETENTION,
+            message_retention_seconds=TWO_WEEKS,
             redrive_policy=redrive,
             tags=self.tags(name),
             opts=self.child(),

@@ -25,9 +25,8 @@ LONGEST_RUNG = (
     (SEND_RETRIES + 1) * (SEND_SECONDS + PATIENCE_SECONDS) + SEND_RETRIES * SEND_PAUSE + STEP_SECONDS + PATIENCE_SECONDS
 )
 
-#: Seconds a step on the record needs at most, with its tries and the pauses of 1 and 2 seconds before them.
+#: How often the machine tries a step on the record again.
 STEP_RETRIES = 2
-LONGEST_STEP = (STEP_RETRIES + 1) * (STEP_SECONDS + PATIENCE_SECONDS) + 3
 
 #: Bytes that Lambda takes as variables of a function, names and values together.
 VARIABLES_LIMIT = 4096

@@ -122,8 +122,9 @@ def site(settings: PageSettings) -> dict[str, str]:
 
 def host_of(settings: MaintenanceSettings, platform: str) -> str:
     """The name whose place the page takes: that of ``platform``, behind the load balancer, or of a server."""
-    behind = settings.mode == "listener-rule" or settings.server is None
-    return platform if behind or settings.server is None else settings.server.host
+    if settings.mode == "listener-rule" or settings.server is None:
+        return platform
+    return settings.server.host
 
 
 def url_of(host: str) -> str:

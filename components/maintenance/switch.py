@@ -17,6 +17,7 @@ from settings.severity import Severity
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import dead_letters, let_rules_in
 from . import plan
 from .args import MaintenanceArgs
 from .host import Host
@@ -44,7 +45,7 @@ class Switch:
         }[args.settings.mode](args, host)
         self.off_role = self._create_off_role(args, grants)
         self.off_document = self._create_off_document(args, inputs)
-        self.dead_letters = self._create_dead_letters()
+        self.dead_letters = dead_letters(owner, f"{owner.name}-dead-letters")
         self.group = self._create_schedule_group()
         self.scheduler_role = self._create_scheduler_role(args)
         self._ring_on_failure(args)
@@ -279,17 +280,6 @@ class Switch:
             opts=self._owner.child(),
         )
 
-    def _create_dead_letters(self) -> aws.sqs.Queue:
-        """What could not be started or told; kept for two weeks, the longest a queue keeps anything."""
-        name = f"{self._name}-dead-letters"
-        return aws.sqs.Queue(
-            name,
-            message_retention_seconds=14 * 24 * 3600,
-            sqs_managed_sse_enabled=True,
-            tags=self._owner.tags(name),
-            opts=self._owner.child(),
-        )
-
     def _create_scheduler_role(self, args: MaintenanceArgs) -> aws.iam.Role:
         home = args.home
         # IAM knows an Automation document by two names.
@@ -350,17 +340,7 @@ class Switch:
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 24},
             opts=self._owner.child(),
         )
-        self._let_rule_in(rule)
-
-    def _let_rule_in(self, rule: aws.cloudwatch.EventRule) -> None:
-        """The rule may bury what it could not tell; the schedule does so with its role."""
-        queue = self.dead_letters
-        aws.sqs.QueuePolicy(
-            f"{self._name}-dead-letters",
-            queue_url=queue.url,
-            policy=iam.from_rules(queue.arn, [rule.arn]),
-            opts=self._owner.child(),
-        )
+        let_rules_in(self._owner, f"{self._name}-dead-letters", self.dead_letters, [rule])
 
 
 def _server(args: MaintenanceArgs) -> ServerSettings:

@@ -15,6 +15,7 @@ from settings.severity import Severity
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import dead_letters, let_rules_in
 from .._keys import Home, log_group
 from . import grants, plan
 
@@ -80,7 +81,7 @@ class Patching(Component):
         self._document = self._create_document(args, self._create_hooks(args))
         self._window = self._create_window(args)
         self._association = self._create_scan(args)
-        self._dead_letters = self._create_dead_letters()
+        self._dead_letters = dead_letters(self, f"{self.name}-dead-letters")
         self._ring_on_failure(args)
         self.baseline_id, self.window_id = self._baseline.id, self._window.id
         self.document_name, self.log_group_name = self._document.name, self._log_group.name
@@ -273,17 +274,6 @@ class Patching(Component):
 
     # Who is told
 
-    def _create_dead_letters(self) -> aws.sqs.Queue:
-        """What could not be told; kept for two weeks, the longest a queue keeps anything."""
-        name = f"{self.name}-dead-letters"
-        return aws.sqs.Queue(
-            name,
-            message_retention_seconds=14 * 24 * 3600,
-            sqs_managed_sse_enabled=True,
-            tags=self.tags(name),
-            opts=self.child(),
-        )
-
     def _ring_on_failure(self, args: PatchingArgs) -> None:
         name, topic = f"{self.name}-failed", args.topic_arns["high"]
         physical = self.labels.physical("patching-failed", limit=64)
@@ -315,9 +305,4 @@ class Patching(Component):
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 24},
             opts=self.child(),
         )
-        self._let_rule_in(rule)
-
-    def _let_rule_in(self, rule: aws.cloudwatch.EventRule) -> None:
-        queue = self._dead_letters
-        policy = iam.from_rules(queue.arn, [rule.arn])
-        aws.sqs.QueuePolicy(f"{self.name}-dead-letters", queue_url=queue.url, policy=policy, opts=self.child())
+        let_rules_in(self, f"{self.name}-dead-letters", self._dead_letters, [rule])

@@ -16,13 +16,11 @@ from settings.naming import Labels
 
 from .. import iam
 from .._base import Component
+from .._dead_letters import dead_letters, let_rules_in
 from .._keys import Home, log_group
 from . import grants, plan
 
 _ROOT = Path(__file__).parents[2]
-
-#: Days that SQS keeps a message at most, in seconds.
-_LONGEST_RETENTION = 14 * 86_400
 
 #: An instance started by RDS because it was stopped for seven days (0154), and one that has come up (0088).
 _RDS_EVENTS = ("RDS-EVENT-0088", "RDS-EVENT-0154")
@@ -68,7 +66,6 @@ class Schedule(Component):
     #: The scheduler's role.
     role_arn: pulumi.Output[str]
     dead_letters_name: pulumi.Output[str]
-    rule_name: pulumi.Output[str]
     #: Seconds that a run may take.
     function_seconds = plan.SECONDS
 
@@ -76,11 +73,13 @@ class Schedule(Component):
         self, name: str, args: ScheduleArgs, *, labels: Labels, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, labels, opts)
-        self._dead_letters = self._create_dead_letters()
+        self._dead_letters = dead_letters(
+            self, f"{self.name}-dead-letters", physical=self.labels.physical("schedule", "dead-letters", limit=80)
+        )
         self._parameter = self._create_parameter(args)
         self._log_group = self._create_log_group(args)
         self._function = self._create_function(args)
-        self._rule = self._create_rule()
+        self._create_rule()
         self._group, self._role = self._create_schedules(args)
         self._create_alarm(args)
         self.group_name = self._group.name
@@ -88,7 +87,6 @@ class Schedule(Component):
         self.configuration = self._parameter.name
         self.role_arn = self._role.arn
         self.dead_letters_name = self._dead_letters.name
-        self.rule_name = self._rule.name
         self.register_outputs(
             {
                 "groupName": self.group_name,
@@ -103,18 +101,6 @@ class Schedule(Component):
     @property
     def _physical(self) -> str:
         return self.labels.physical("schedule", limit=64)
-
-    def _create_dead_letters(self) -> aws.sqs.Queue:
-        """What could not be delivered, understood or done; a person looks at it."""
-        name = f"{self.name}-dead-letters"
-        return aws.sqs.Queue(
-            name,
-            name=self.labels.physical("schedule", "dead-letters", limit=80),
-            sqs_managed_sse_enabled=True,
-            message_retention_seconds=_LONGEST_RETENTION,
-            tags=self.tags(name),
-            opts=self.child(),
-        )
 
     def _create_parameter(self, args: ScheduleArgs) -> aws.ssm.Parameter:
         name = f"{self.name}-configuration"
@@ -218,7 +204,7 @@ class Schedule(Component):
         policy = aws.iam.RolePolicy(name, role=role.name, policy=iam.document(*statements), opts=self.child())
         return role, policy
 
-    def _create_rule(self) -> aws.cloudwatch.EventRule:
+    def _create_rule(self) -> None:
         """Databases that have come up: the function stops those again that RDS started by itself."""
         name = f"{self.name}-database-up"
         rule = aws.cloudwatch.EventRule(
@@ -244,12 +230,7 @@ class Schedule(Component):
             source_arn=rule.arn,
             opts=self.child(),
         )
-        policy = aws.sqs.QueuePolicy(
-            self.name,
-            queue_url=self._dead_letters.url,
-            policy=iam.from_rules(self._dead_letters.arn, [rule.arn]),
-            opts=self.child(),
-        )
+        policy = let_rules_in(self, self.name, self._dead_letters, [rule])
         aws.cloudwatch.EventTarget(
             name,
             rule=rule.name,
@@ -259,7 +240,6 @@ class Schedule(Component):
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 20},
             opts=self.child(depends_on=[permission, policy]),
         )
-        return rule
 
     def _create_schedules(self, args: ScheduleArgs) -> tuple[aws.scheduler.ScheduleGroup, aws.iam.Role]:
         group = aws.scheduler.ScheduleGroup(
